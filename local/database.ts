@@ -48,9 +48,11 @@ export class Database {
 
   /** Runs `work` now and answers once everything it could have seen is on disk. */
   async read<T>(work: () => T): Promise<T> {
-    const result = work();
-    await this.#group;
-    return result;
+    try {
+      return work();
+    } finally {
+      await this.#group;
+    }
   }
 
   close(): void {

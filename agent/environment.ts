@@ -1,0 +1,56 @@
+// What an agent is started with (seed 001, Agent Runtime Context). A bad tenant context is refused with everything that is wrong with it.
+import * as z from 'zod';
+import type { VerificationKey } from '../shared/messaging/signature.ts';
+
+const Settings = z.object({
+  FLOWGRID_TENANT_ID: z.string().regex(/^[a-z][a-z0-9-]{2,39}$/, 'not a tenant id'),
+  FLOWGRID_TENANT_SECRET: z.string().regex(/^[a-z0-9]{1,16}\.[\w-]{43}$/, 'not `{keyId}.{base64url key}`'),
+  AGENT_ID: z.string().regex(/^[a-z0-9][a-z0-9-]{1,63}$/, 'not an agent id'),
+  AGENT_NAME: z.string().min(1),
+  FLOWGRID_REGISTRY_URL: z.url({ protocol: /^https?$/ }),
+  FLOWGRID_API_TOKEN: z.string().min(1),
+  SERVICEBUS_QUEUE_NAME: z.string().min(1),
+  SERVICEBUS_DEDICATED_QUEUE: z.string().min(1),
+});
+
+export interface AgentEnvironment {
+  readonly tenantId: string;
+  readonly agentId: string;
+  readonly agentName: string;
+  /** Opens messages to this agent and signs none (H-04). */
+  readonly verificationKey: VerificationKey;
+  readonly registryUrl: string;
+  readonly apiToken: string;
+  /** The agent's own queue. */
+  readonly queue: string;
+}
+
+/** Thrown by `readEnvironment`; `problems` names the variables, never their values. */
+export class EnvironmentError extends Error {
+  override readonly name = 'EnvironmentError';
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(`The agent cannot start:\n  - ${problems.join('\n  - ')}`);
+    this.problems = problems;
+  }
+}
+
+export function readEnvironment(environment: Readonly<Record<string, string | undefined>>): AgentEnvironment {
+  const parsed = Settings.safeParse(environment);
+  if (!parsed.success) throw new EnvironmentError(parsed.error.issues.map(({ path, message }) => `${String(path[0])}: ${message}`));
+  const settings = parsed.data;
+  const { FLOWGRID_TENANT_ID: tenantId, AGENT_ID: agentId, SERVICEBUS_DEDICATED_QUEUE: queue } = settings;
+  if (queue !== `${tenantId}-${agentId.replaceAll('-', '_')}`)
+    throw new EnvironmentError(['SERVICEBUS_DEDICATED_QUEUE: not the queue of this agent of this tenant']);
+  const [keyId = '', key = ''] = settings.FLOWGRID_TENANT_SECRET.split('.');
+  return {
+    tenantId,
+    agentId,
+    agentName: settings.AGENT_NAME,
+    verificationKey: { keyId, key: Buffer.from(key, 'base64url') },
+    registryUrl: settings.FLOWGRID_REGISTRY_URL.replace(/\/+$/, ''),
+    apiToken: settings.FLOWGRID_API_TOKEN,
+    queue,
+  };
+}

@@ -1,0 +1,25 @@
+// The integrations a tenant could use, and which it has connected.
+import * as z from 'zod';
+import { http } from '../../shared/context/http.ts';
+import { reply } from '../../shared/context/reply.ts';
+import { TenantId } from '../../shared/scope/ids.ts';
+
+const Integration = z.object({
+  name: z.string(),
+  category: z.string(),
+  hasCredentials: z.boolean(),
+  createdAt: z.iso.datetime().optional(),
+  expiresAt: z.iso.datetime().nullable().optional(),
+  status: z.enum(['not_connected', 'connected', 'expiring', 'needs_reconnect', 'failing']),
+  scopes: z.array(z.string()).optional(),
+});
+
+export const list = http({
+  name: 'integrations-list',
+  route: 'GET /tenants/{tenantId}/integrations',
+  summary: 'Lists the integrations',
+  scopes: ['integrations:read'],
+  path: z.object({ tenantId: TenantId }),
+  answers: { 200: z.object({ tenantId: TenantId, integrations: z.array(Integration) }) },
+  handle: async ({ scope }, { connections }) => reply(200, { tenantId: scope.tenantId, integrations: await connections.list(scope) }),
+});

@@ -1,0 +1,43 @@
+// Sends a message to an agent of one's own tenant.
+import * as z from 'zod';
+import { http } from '../../shared/context/http.ts';
+import { reply } from '../../shared/context/reply.ts';
+import { Problem } from '../../shared/errors/problem.ts';
+import { sendMessage } from '../../shared/messaging/send.ts';
+import { AgentId } from '../../shared/scope/ids.ts';
+
+const id = z.string().min(1).max(128);
+
+const Body = z.strictObject({
+  to: z.union([z.literal('orchestrator'), AgentId, z.strictObject({ skill: z.string().min(1).max(256) })]),
+  from: AgentId.optional(),
+  messageType: z.string().min(1).max(128),
+  payload: z.json(),
+  correlationId: id.optional(),
+  causationId: id.optional(),
+  expiresAt: z.iso.datetime().optional(),
+});
+
+export const send = http({
+  name: 'messages-send',
+  route: 'POST /api/messages',
+  summary: 'Sends a message',
+  scopes: ['messages:send'],
+  body: Body,
+  answers: { 202: z.object({ messageId: z.string(), to: z.string(), queue: z.string() }) },
+  audit: 'message.sent',
+  handle: async ({ scope, identity, body, exchange }, services) => {
+    if (identity.agentId !== undefined && body.from !== undefined && body.from !== identity.agentId) return new Problem('agent_mismatch');
+    const { to, from, messageType, payload, correlationId, causationId, expiresAt } = body;
+    const accepted = await sendMessage(services, scope, exchange.cause, exchange.trace.traceparent, {
+      to,
+      from: identity.agentId ?? from,
+      messageType,
+      payload,
+      ...(correlationId !== undefined && { correlationId }),
+      ...(causationId !== undefined && { causationId }),
+      ...(expiresAt !== undefined && { expiresAt }),
+    });
+    return accepted instanceof Problem ? accepted : reply(202, accepted);
+  },
+});

@@ -1,0 +1,19 @@
+// Makes what tenants and agents stand on. In Azure only the second function app, whose identity may do so, runs this (FLOWGRID_ROLE).
+import * as z from 'zod';
+import { queue } from '../../shared/context/queue.ts';
+import { AgentId, TenantId } from '../../shared/scope/ids.ts';
+import { provisionTenant } from '../../shared/tenancy/provision.ts';
+
+queue({
+  name: 'provision',
+  queue: 'platform-provision',
+  reason: 'provisioning',
+  message: z.discriminatedUnion('kind', [
+    z.strictObject({ kind: z.literal('tenant'), tenantId: TenantId }),
+    z.strictObject({ kind: z.literal('agent-queue'), tenantId: TenantId, agentId: AgentId }),
+  ]),
+  handle: async ({ scope, message, cause }, services) => {
+    if (message.kind === 'tenant') await provisionTenant(services, scope, cause);
+    else await services.queues.provision(scope, message.agentId);
+  },
+});

@@ -1,0 +1,71 @@
+// An agent registers itself, or renews its lease.
+import * as z from 'zod';
+import { http } from '../../shared/context/http.ts';
+import { reply } from '../../shared/context/reply.ts';
+import { faultOf } from '../../shared/context/steps/validate.ts';
+import { Problem } from '../../shared/errors/problem.ts';
+import { readCard } from '../../shared/registry/card/card.ts';
+import { AgentId } from '../../shared/scope/ids.ts';
+
+const address = z.url({ protocol: /^https?$/ }).max(2_048);
+
+const Body = z
+  .strictObject({
+    card: z.record(z.string(), z.unknown()),
+    endpoint: address.optional(),
+    delivery: z.enum(['pull', 'push']).default('pull'),
+    dedicatedQueue: z.boolean().default(false),
+    healthCheckUrl: address.optional(),
+    ttlSeconds: z.int().min(10).max(3_600).default(60),
+    metadata: z.record(z.string().max(128), z.unknown()).default({}),
+  })
+  .refine(({ delivery, endpoint }) => delivery === 'pull' || endpoint !== undefined, {
+    path: ['endpoint'],
+    message: 'needed for delivery "push"',
+  });
+
+const Registered = z.object({
+  agentId: AgentId,
+  status: z.literal('running'),
+  delivery: z.enum(['pull', 'push']),
+  lease: z.object({ ttlSeconds: z.int(), expiresAt: z.iso.datetime() }),
+  queue: z.object({ name: z.string(), state: z.enum(['ready', 'creating']) }),
+  signing: z.object({ keyId: z.string(), algorithm: z.literal('HMAC-SHA256'), key: z.string().optional() }),
+});
+
+export const register = http({
+  name: 'registry-register',
+  route: 'POST /api/registry/agents/{id}/register',
+  summary: 'Registers an agent',
+  scopes: ['agents:register'],
+  path: z.object({ id: AgentId }),
+  body: Body,
+  answers: { 201: Registered, 200: Registered },
+  audit: 'agent.registered',
+  handle: async ({ scope, identity, path, body, exchange }, { registry, signingKeys }) => {
+    if (identity.agentId !== undefined && identity.agentId !== path.id) return new Problem('agent_mismatch');
+    const card = readCard(body.card);
+    if ('errors' in card) return new Problem('validation_failed', { errors: card.errors.map((issue) => faultOf(issue, '/card')) });
+    const key = await signingKeys.of(scope, path.id);
+    if (!key) return new Problem('dependency_unavailable', { detail: 'The tenant is still being made.', headers: { 'Retry-After': '1' } });
+
+    const { endpoint, healthCheckUrl, ...rest } = body;
+    const registered = await registry.register(scope, exchange.cause, path.id, {
+      ...rest,
+      card,
+      ...(endpoint !== undefined && { endpoint }),
+      ...(healthCheckUrl !== undefined && { healthCheckUrl }),
+    });
+    if (registered instanceof Problem) return registered;
+    const { agentId, delivery, lease } = registered.view;
+    return reply(registered.isNew ? 201 : 200, {
+      agentId,
+      status: 'running',
+      delivery,
+      lease,
+      queue: registered.queue,
+      // The key opens this agent's messages: it is for the agent itself.
+      signing: { keyId: key.keyId, algorithm: 'HMAC-SHA256', ...(identity.agentId === path.id && { key: key.key.toString('base64url') }) },
+    });
+  },
+});

@@ -1,0 +1,157 @@
+// The queues of the namespace: kept in memory whole, and in the table `queue`.
+import type { Database } from '../database.ts';
+import type { Settings } from './settings.ts';
+
+/** A store of messages: a queue, or its dead-letter queue. */
+export interface Place {
+  readonly id: number;
+  readonly queue: Queue;
+  readonly dead: boolean;
+  /** False once a look found nothing to deliver, until something may have come. */
+  ready: boolean;
+}
+
+export interface Queue {
+  readonly id: number;
+  /** As it was created; names are compared without regard to case. */
+  readonly name: string;
+  settings: Settings;
+  readonly created: number;
+  updated: number;
+  accessed: number;
+  /** Bytes of all messages, dead letters included. */
+  size: number;
+  readonly main: Place;
+  readonly deadLetters: Place;
+  /** The next sequence number, and the last one set aside on disk. */
+  next: number;
+  reserved: number;
+}
+
+/** What an address names. */
+export interface Node {
+  readonly place: Place;
+}
+
+export const queueTable = `
+  CREATE TABLE IF NOT EXISTS queue (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE COLLATE NOCASE, settings TEXT NOT NULL,
+    sequence INTEGER NOT NULL DEFAULT 0, created INTEGER NOT NULL, updated INTEGER NOT NULL
+  ) STRICT;`;
+
+const SEQUENCES_SET_ASIDE = 1_000;
+
+export class Queues {
+  readonly #database: Database;
+  readonly #byName = new Map<string, Queue>();
+  readonly #places = new Map<number, Place>();
+
+  constructor(database: Database) {
+    this.#database = database;
+    for (const row of database.sql('SELECT id, name, settings, sequence, created, updated FROM queue ORDER BY name').all()) {
+      const { id, created, updated } = row as { id: number; created: number; updated: number };
+      // Written by this class alone.
+      const settings = JSON.parse(String(row['settings'])) as Settings;
+      this.#add(id, String(row['name']), settings, created, updated, Number(row['sequence']));
+    }
+  }
+
+  get count(): number {
+    return this.#byName.size;
+  }
+
+  get(name: string): Queue | undefined {
+    return this.#byName.get(name.toLowerCase());
+  }
+
+  place(id: number): Place | undefined {
+    return this.#places.get(id);
+  }
+
+  page(skip: number, top: number): Queue[] {
+    const names = [...this.#byName.keys()].sort().slice(skip, skip + top);
+    return names.flatMap((name) => this.#byName.get(name) ?? []);
+  }
+
+  /** The queue, dead-letter queue or management node at a path in lower case. */
+  resolve(path: string): Node | undefined {
+    const management = path.endsWith('/$management');
+    const entity = management ? path.slice(0, -'/$management'.length) : path;
+    const dead = entity.endsWith('/$deadletterqueue');
+    const queue = this.#byName.get(dead ? entity.slice(0, -'/$deadletterqueue'.length) : entity);
+    return queue && { place: dead ? queue.deadLetters : queue.main };
+  }
+
+  create(name: string, settings: Settings): Promise<Queue> {
+    return this.#database.write(() => {
+      const now = Date.now();
+      const insert = this.#database.sql('INSERT INTO queue (name, settings, created, updated) VALUES (?, ?, ?, ?)');
+      const { lastInsertRowid } = insert.run(name, JSON.stringify(settings), now, now);
+      return this.#add(Number(lastInsertRowid), name, settings, now, now, 0);
+    });
+  }
+
+  update(queue: Queue, settings: Settings): Promise<void> {
+    return this.#database.write(() => {
+      const now = Date.now();
+      this.#database.sql('UPDATE queue SET settings = ?, updated = ? WHERE id = ?').run(JSON.stringify(settings), now, queue.id);
+      queue.settings = settings;
+      queue.updated = now;
+    });
+  }
+
+  delete(queue: Queue): Promise<void> {
+    return this.#database.write(() => {
+      const { main, deadLetters } = queue;
+      const ofQueue = 'message WHERE place IN (?, ?)';
+      this.#database.sql(`DELETE FROM content WHERE id IN (SELECT content FROM ${ofQueue})`).run(main.id, deadLetters.id);
+      this.#database.sql(`DELETE FROM ${ofQueue}`).run(main.id, deadLetters.id);
+      this.#database.sql('DELETE FROM queue WHERE id = ?').run(queue.id);
+      this.#byName.delete(queue.name.toLowerCase());
+      for (const place of [main, deadLetters]) this.#places.delete(place.id);
+    });
+  }
+
+  /** A sequence number no message of the queue ever had. Runs inside a write that cannot fail any more: what is set aside must not be undone. */
+  nextSequence(queue: Queue): number {
+    if (queue.next > queue.reserved) {
+      queue.reserved = queue.next + SEQUENCES_SET_ASIDE;
+      this.#database.sql('UPDATE queue SET sequence = ? WHERE id = ?').run(queue.reserved, queue.id);
+    }
+    return queue.next++;
+  }
+
+  #add(id: number, name: string, settings: Settings, created: number, updated: number, sequence: number): Queue {
+    const place = (queue: Queue, dead: boolean): Place => ({ id: id * 2 + (dead ? 1 : 0), queue, dead, ready: true });
+    const queue: Queue = {
+      id,
+      name,
+      settings,
+      created,
+      updated,
+      accessed: updated,
+      size: 0,
+      get main() {
+        return main;
+      },
+      get deadLetters() {
+        return deadLetters;
+      },
+      next: sequence + 1,
+      reserved: sequence,
+    };
+    const main = place(queue, false);
+    const deadLetters = place(queue, true);
+    this.#byName.set(name.toLowerCase(), queue);
+    this.#places.set(main.id, main).set(deadLetters.id, deadLetters);
+    return queue;
+  }
+}
+
+export function acceptsMessages({ settings }: Queue): boolean {
+  return settings.status === 'Active' || settings.status === 'ReceiveDisabled';
+}
+
+export function givesMessages({ settings }: Queue): boolean {
+  return settings.status === 'Active' || settings.status === 'SendDisabled';
+}

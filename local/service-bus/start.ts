@@ -1,0 +1,57 @@
+// The local Service Bus: AMQP on one port, administration over HTTP on another, one SQLite file.
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { Database } from '../database.ts';
+import type { Service, ServiceOptions } from '../service.ts';
+import { Guard } from './access.ts';
+import { startAdministration } from './administration.ts';
+import { Broker, type Limits, standardLimits } from './broker.ts';
+import { ClientConnection } from './connection.ts';
+import { Queues, queueTable } from './queues.ts';
+import { messageTables } from './rows.ts';
+
+export interface ServiceBusOptions extends ServiceOptions {
+  /** The key of the namespace rule `RootManageSharedAccessKey`. */
+  readonly rootKey: string;
+  readonly adminPort: number;
+  /** What differs from a Standard namespace. */
+  readonly limits?: Partial<Limits>;
+}
+
+/**
+ * Starts the broker. Clients connect with `Endpoint=sb://127.0.0.1:{port};…;UseDevelopmentEmulator=true`, administration clients with the same and
+ * `adminPort`. Data is `{folder}/service-bus.db`; the folder `:memory:` keeps none.
+ */
+export async function startServiceBus(options: ServiceBusOptions): Promise<Service & { readonly adminPort: number }> {
+  const path = options.folder === ':memory:' ? options.folder : join(options.folder, 'service-bus.db');
+  const database = new Database(path, queueTable + messageTables, options.durable);
+  const queues = new Queues(database);
+  const guard = new Guard(queues, options.rootKey);
+  const broker = new Broker(database, queues, guard, { ...standardLimits, ...options.limits }, options.faults);
+  await broker.messages.open();
+  const server = createServer((socket) => new ClientConnection(broker, socket.setNoDelay(true)));
+  server.listen(options.port, '127.0.0.1');
+  await once(server, 'listening');
+  const administration = await startAdministration(broker, options.adminPort, options.faults);
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('the broker listens on no port');
+
+  let stopped: Promise<void> | undefined;
+  const stop = async () => {
+    const closed = once(server, 'close');
+    server.close();
+    await Promise.all([administration.stop(), ...[...broker.clients].map((client) => client.close())]);
+    await closed;
+    broker.messages.close();
+    database.close();
+  };
+  return {
+    port: address.port,
+    adminPort: administration.port,
+    stop: () => {
+      stopped ??= stop();
+      return stopped;
+    },
+  };
+}

@@ -1,0 +1,23 @@
+// The app settings of a local host: the twin's addresses, and the one block that Azure never has.
+import type { LocalJson } from './local-json.ts';
+import type { Options } from './options.ts';
+import { type Secrets, sha256 } from './secrets.ts';
+
+export function hostSettings(local: LocalJson, secrets: Secrets, port: number, options: Options): Record<string, string> {
+  return {
+    FUNCTIONS_WORKER_RUNTIME: 'node',
+    FLOWGRID_BASE_URL: `http://127.0.0.1:${port}`,
+    FLOWGRID_ROLE: 'all',
+    FLOWGRID_LOG_LEVEL: 'warn',
+    FLOWGRID_PLATFORM_KEY_SHA256: sha256(local.platformKey ?? secrets.platformKey),
+    FLOWGRID_COSMOS_ENDPOINT: local.cosmos.endpoint,
+    FLOWGRID_KEYVAULT_URL: local.keyVault.url,
+    FLOWGRID_SERVICEBUS: local.serviceBus.connectionString,
+    FLOWGRID_INSECURE_TRANSPORT: 'true',
+    FLOWGRID_INSECURE_COSMOS_KEY: local.cosmos.key,
+    FLOWGRID_INSECURE_KEYVAULT_TOKEN: local.keyVault.token,
+    FLOWGRID_INSECURE_SERVICEBUS_ADMIN: local.serviceBus.adminConnectionString,
+    NOTION_BASE_URL: local.upstreams.rest.url,
+    ...(!options.strictOutbound && { FLOWGRID_OUTBOUND_LOOPBACK: 'true' }),
+  };
+}

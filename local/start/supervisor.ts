@@ -1,0 +1,167 @@
+// Starts the twin and the hosts as processes, keeps them running, and tells where they are. Light: it stays in memory all the time.
+import { once } from 'node:events';
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Child } from './child.ts';
+import { DemoTenants } from './demo-tenants.ts';
+import { FolderLock } from './folder-lock.ts';
+import { hostSettings } from './host-settings.ts';
+import { type LocalJson, readLocalJson, writeLocalJson } from './local-json.ts';
+import { type Options, type TwinPart, twinParts } from './options.ts';
+import { screen } from './screen.ts';
+import { readSecrets, type Secrets, writeSecrets } from './secrets.ts';
+
+const script = (name: string): string => fileURLToPath(new URL(`../${name}.ts`, import.meta.url));
+
+export class Supervisor {
+  readonly #options: Options;
+  /** Where the databases are; with `--ephemeral` a folder of its own that is removed at the end. */
+  readonly #folder: string;
+  readonly #file: string;
+  readonly #lock: FolderLock;
+  readonly #startedAt = performance.now();
+  #children: Child[] = [];
+  #known: Partial<LocalJson>;
+  #demo: DemoTenants | undefined;
+  #serving = false;
+  #stopped: Promise<void> | undefined;
+
+  constructor(options: Options) {
+    this.#options = options;
+    const joined = options.join === undefined ? undefined : resolve(options.join);
+    const data = joined === undefined ? resolve(options.data) : dirname(joined);
+    mkdirSync(data, { recursive: true });
+    this.#folder = options.ephemeral ? mkdtempSync(join(data, 'ephemeral-')) : data;
+    this.#file = joined ?? join(data, 'local.json');
+    this.#known = joined !== undefined && existsSync(joined) ? readLocalJson(joined) : {};
+    this.#lock = new FolderLock(join(this.#folder, `${options.only ?? 'flowgrid'}.pid`), options.only === 'host');
+  }
+
+  /** Resolves once everything serves. Ends the process, saying why, when something cannot. */
+  async run(): Promise<void> {
+    try {
+      this.#lock.take();
+      if (this.#options.join === undefined) rmSync(this.#file, { force: true });
+      const secrets = readSecrets(this.#folder);
+      if (this.#options.only === 'host') await this.#startHosts(secrets, Promise.resolve());
+      else if (this.#options.only) await this.#startTwin(secrets, this.#options.only === 'twin' ? twinParts : [this.#options.only]);
+      else await this.#startAll(secrets);
+      this.#serving = true;
+      this.#write();
+      process.stdout.write(screen(this.#known, this.#file, this.#options, (performance.now() - this.#startedAt) / 1_000));
+    } catch (error) {
+      if (this.#stopped !== undefined) return;
+      console.error(`FlowGrid did not start: ${error instanceof Error ? error.message : error}`);
+      await this.stop(1);
+    }
+  }
+
+  /** Stops hosts before the twin they stand on, and ends the process. */
+  stop(code: number): Promise<void> {
+    this.#stopped ??= this.#stop(code);
+    return this.#stopped;
+  }
+
+  async #startAll(secrets: Secrets): Promise<void> {
+    const twin = this.#startTwin(secrets, twinParts);
+    await Promise.all([twin, this.#startHosts(secrets, twin)]);
+    this.#demo = new DemoTenants(this.#local(), secrets, () => writeSecrets(this.#folder, secrets));
+    await this.#demo.ensure();
+    this.#known = { ...this.#known, tenants: Object.entries(secrets.tenants).map(([id, apiKey]) => ({ id, apiKey })) };
+  }
+
+  #startTwin(secrets: Secrets, parts: readonly TwinPart[]): Promise<void> {
+    const owner = this.#options.join === undefined;
+    const name = parts.length === 1 ? String(parts[0]) : 'twin';
+    const orders = async (ports: Record<string, number> = {}) => ({
+      folder: this.#folder,
+      parts,
+      ports,
+      durable: !this.#options.ephemeral,
+      secrets,
+      ownsFaults: owner,
+    });
+    const twin = new Child(name, script('twin'), orders, () => {
+      this.#known = { ...this.#known, platformKey: secrets.platformKey, ...addresses(twin.ports, secrets, parts) };
+      this.#write();
+    });
+    this.#children.push(twin);
+    return twin.start();
+  }
+
+  async #startHosts(secrets: Secrets, twin: Promise<void>): Promise<void> {
+    const before = this.#known.hosts ?? [];
+    const hosts = Array.from({ length: this.#options.hosts }, (_, at) => {
+      const wanted = this.#options.port === 0 ? 0 : this.#options.port + at;
+      const orders = async (last?: Record<string, number>) => {
+        await twin;
+        const port = last?.['http'] ?? (wanted === 0 ? await freePort() : wanted);
+        return { port, settings: hostSettings(this.#local(), secrets, port, this.#options) };
+      };
+      const host: Child = new Child(`host-${before.length + at}`, script('host'), orders, () => {
+        this.#write();
+      });
+      return host;
+    });
+    // Behind the twin in the list, so that stopping in reverse order stops them first.
+    this.#children.push(...hosts);
+    await Promise.all(hosts.map((host) => host.start()));
+    const urls = [...before, ...hosts.map((host) => `http://127.0.0.1:${host.ports['http']}`)];
+    this.#known = { ...this.#known, hosts: urls, api: urls[0] ?? '' };
+  }
+
+  /** What is known so far, for those who need all of the twin. */
+  #local(): LocalJson {
+    const missing = ['cosmos', 'serviceBus', 'keyVault', 'upstreams'].filter((part) => !(part in this.#known));
+    if (missing.length > 0) throw new Error(`${this.#file} does not say where these are: ${missing.join(', ')}`);
+    return { api: '', hosts: [], tenants: [], ...this.#known } as LocalJson;
+  }
+
+  #write(): void {
+    if (!this.#serving) return;
+    const others = this.#options.join !== undefined && existsSync(this.#file) ? readLocalJson(this.#file) : {};
+    const pids = Object.fromEntries(this.#children.flatMap(({ name, pid }) => (pid === undefined ? [] : [[name, pid]])));
+    this.#known = { ...others, ...this.#known, pids: { ...others.pids, ...this.#known.pids, ...pids } };
+    writeLocalJson(this.#file, this.#known);
+  }
+
+  async #stop(code: number): Promise<void> {
+    this.#demo?.stop();
+    for (const child of this.#children.toReversed()) await child.stop(10_000);
+    if (this.#options.ephemeral) rmSync(this.#folder, { recursive: true, force: true });
+    this.#lock.release();
+    process.exit(code);
+  }
+}
+
+/** The host tells callers its own address, so its port is known before it listens. */
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, '127.0.0.1');
+  await once(probe, 'listening');
+  const address = probe.address();
+  probe.close();
+  await once(probe, 'close');
+  if (address === null || typeof address === 'string') throw new Error('no free port');
+  return address.port;
+}
+
+function addresses(ports: Record<string, number>, secrets: Secrets, parts: readonly TwinPart[]): Partial<LocalJson> {
+  const bus = (port: number | undefined) =>
+    `Endpoint=sb://127.0.0.1:${port};SharedAccessKeyName=RootManageSharedAccessKey;SharedAccessKey=${secrets.serviceBusKey};UseDevelopmentEmulator=true;`;
+  const http = (port: number | undefined) => `http://127.0.0.1:${port}`;
+  const all = {
+    cosmos: { cosmos: { endpoint: http(ports['cosmos']), key: secrets.cosmosKey } },
+    serviceBus: { serviceBus: { connectionString: bus(ports['serviceBus']), adminConnectionString: bus(ports['serviceBusAdmin']) } },
+    keyVault: { keyVault: { url: http(ports['keyVault']), token: secrets.keyVaultToken } },
+    blobs: {
+      blobs: {
+        connectionString: `DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;AccountKey=${secrets.blobKey};BlobEndpoint=${http(ports['blobs'])}/devstoreaccount1;`,
+      },
+    },
+    upstreams: { upstreams: { rest: { url: http(ports['upstreams']), token: secrets.upstreamToken } } },
+  } satisfies Record<TwinPart, Partial<LocalJson>>;
+  const shown: Partial<LocalJson> = Object.assign({}, ...parts.map((part) => all[part]));
+  return ports['faults'] === undefined ? shown : { ...shown, faults: `${http(ports['faults'])}/faults` };
+}

@@ -1,0 +1,119 @@
+// Making tenants' queues. In Azure only the provisioning app's identity may do this (architecture 6).
+
+import { randomBytes } from 'node:crypto';
+import type { CreateQueueOptions, ServiceBusAdministrationClient } from '@azure/service-bus';
+import { dependencyRetry, retrying } from '../clock/retry.ts';
+import type { Config } from '../config/config.ts';
+import { loadSdk } from '../config/load-sdk.ts';
+import { plainLoopback } from '../config/loopback-transport.ts';
+import { DependencyError } from '../errors/problem.ts';
+import type { TenantScope } from '../scope/scope.ts';
+import { type PlatformQueue, queueName, type TenantQueue } from './queue-names.ts';
+
+/** The name of the one rule of a pull queue: it lets its agent listen, and do nothing else. */
+export const listenRule = 'listen';
+
+const common = {
+  lockDuration: 'PT1M',
+  maxDeliveryCount: 10,
+  defaultMessageTimeToLive: 'P14D',
+  deadLetteringOnMessageExpiration: true,
+} as const;
+
+export class BusAdministration {
+  readonly #config: Config;
+  #client: Promise<ServiceBusAdministrationClient> | undefined;
+
+  constructor(config: Config) {
+    this.#config = config;
+  }
+
+  /** Makes a queue of the tenant whose dead letters go to the tenant's `dlq`, which must be there already. Safe to repeat. */
+  async ensureQueue(scope: TenantScope, queue: TenantQueue): Promise<void> {
+    const forward = queue === 'dlq' ? {} : { forwardDeadLetteredMessagesTo: queueName(scope.tenantId, 'dlq') };
+    await this.#ensure(queueName(scope.tenantId, queue), { ...common, ...forward });
+  }
+
+  /** Makes an agent's own queue with its listen rule and answers the rule's key. Safe to repeat: the key stays. */
+  async ensureAgentQueue(scope: TenantScope, queue: TenantQueue): Promise<string> {
+    const name = queueName(scope.tenantId, queue);
+    const rule = {
+      keyName: listenRule,
+      claimType: 'SharedAccessKey',
+      accessRights: ['Listen' as const],
+      primaryKey: randomBytes(32).toString('base64'),
+      secondaryKey: randomBytes(32).toString('base64'),
+    };
+    await this.#ensure(name, { ...common, forwardDeadLetteredMessagesTo: queueName(scope.tenantId, 'dlq'), authorizationRules: [rule] });
+    const { authorizationRules } = await this.#call((client) => client.getQueue(name));
+    const key = authorizationRules?.find(({ keyName }) => keyName === listenRule)?.primaryKey;
+    if (!key) throw new Error('the queue has no listen rule');
+    return key;
+  }
+
+  /** Makes one of the platform's own queues; in Azure Bicep does this. */
+  async ensurePlatformQueue(name: PlatformQueue): Promise<void> {
+    await this.#ensure(name, common);
+  }
+
+  async #ensure(name: string, options: CreateQueueOptions): Promise<void> {
+    await this.#call(async (client) => {
+      try {
+        await client.createQueue(name, options);
+      } catch (error) {
+        if (statusOf(error) !== 409) throw error;
+      }
+    });
+  }
+
+  async #call<T>(work: (client: ServiceBusAdministrationClient) => Promise<T>): Promise<T> {
+    this.#client ??= this.#open();
+    const client = await this.#client;
+    try {
+      return await retrying(
+        dependencyRetry,
+        (error) => ({ again: isTransient(error) }),
+        () => work(client),
+      );
+    } catch (error) {
+      if (!isTransient(error)) throw error;
+      throw new DependencyError('serviceBus', `Service Bus administration did not answer (${statusOf(error) ?? 'no answer'})`, {
+        cause: error,
+      });
+    }
+  }
+
+  async #open(): Promise<ServiceBusAdministrationClient> {
+    const { transport } = this.#config;
+    const { ServiceBusAdministrationClient } = await loadSdk(() => import('@azure/service-bus'));
+    if (transport.kind === 'azure') {
+      const { ManagedIdentityCredential } = await loadSdk(() => import('@azure/identity'));
+      return new ServiceBusAdministrationClient(transport.serviceBusNamespace, new ManagedIdentityCredential());
+    }
+    const client = new ServiceBusAdministrationClient(transport.serviceBusAdmin);
+    // 7.9.5 drops the options that would say this (Azure/azure-sdk-for-js#32757), but its pipeline can be reached.
+    pipelineOf(client).addPolicy(plainLoopback, { afterPhase: 'Retry' });
+    return client;
+  }
+}
+
+interface Pipeline {
+  addPolicy(policy: typeof plainLoopback, options: { afterPhase: 'Retry' }): void;
+}
+
+function pipelineOf(client: object): Pipeline {
+  // The pipeline is a public member of the ServiceClient below, left out of the published types.
+  if ('pipeline' in client && typeof client.pipeline === 'object') return client.pipeline as Pipeline;
+  throw new Error('this version of @azure/service-bus hides its pipeline');
+}
+
+function isTransient(error: unknown): boolean {
+  if (error instanceof TypeError || error instanceof RangeError) return false;
+  const status = statusOf(error);
+  return status === undefined || status === 408 || status === 429 || status >= 500;
+}
+
+function statusOf(error: unknown): number | undefined {
+  if (typeof error !== 'object' || error === null || !('statusCode' in error)) return undefined;
+  return typeof error.statusCode === 'number' ? error.statusCode : undefined;
+}

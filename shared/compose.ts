@@ -1,0 +1,100 @@
+// Puts the services together, once a process and at first use: no connection is opened and no SDK loaded before something needs it.
+import { Bus } from './bus/bus.ts';
+import { BusAdministration } from './bus/bus-administration.ts';
+import { Catalog } from './catalog/catalog.ts';
+import { newId } from './clock/clock.ts';
+import { type Config, parseConfig } from './config/config.ts';
+import { ConnectionService } from './credentials/connections.ts';
+import { DataKeys } from './credentials/data-keys.ts';
+import { ApiKeyCheck } from './identity/api-keys.ts';
+import { Authenticator } from './identity/authenticate.ts';
+import { PlatformKeyCheck } from './identity/platform-keys.ts';
+import { CrossTenantRecorder } from './ledger/cross-tenant.ts';
+import { Ledger } from './ledger/ledger.ts';
+import { AgentQueues } from './messaging/agent-queues.ts';
+import { SigningKeys } from './messaging/signing-keys.ts';
+import { Outbound } from './outbound/outbound.ts';
+import { QuotaCounters } from './quota/counters.ts';
+import { AgentEnvironments } from './registry/agent-environment.ts';
+import { Registry } from './registry/registry.ts';
+import { PlatformScope } from './scope/maker.ts';
+import { Cosmos } from './storage/cosmos.ts';
+import { PlatformDocuments } from './storage/platform-documents.ts';
+import { TenantStore } from './storage/tenant-partition.ts';
+import { setLogLevel } from './telemetry/log.ts';
+import { TenantDirectory } from './tenancy/directory.ts';
+import { TenantRecords } from './tenancy/tenant.ts';
+import { TenantService } from './tenancy/tenants.ts';
+import { Vault } from './vault/vault.ts';
+
+export type Services = ReturnType<typeof compose>;
+
+let services: Services | undefined;
+
+/** The services of this process. Throws a ConfigError, with every bad setting in it, when the environment is wrong. */
+export function theServices(): Services {
+  services ??= compose(parseConfig(process.env));
+  return services;
+}
+
+function compose(config: Config) {
+  setLogLevel(config.logLevel);
+  const cosmos = new Cosmos(config);
+  const store = new TenantStore(cosmos);
+  const platformDocuments = new PlatformDocuments(cosmos);
+  const vault = new Vault(config);
+  const bus = new Bus(config);
+  const busAdministration = new BusAdministration(config);
+  const outbound = new Outbound(config);
+
+  const ledger = new Ledger(store);
+  const platform = new PlatformScope((scope, reason) => {
+    const cause = { actor: { type: 'system', id: 'platform', method: 'internal' }, requestId: newId() } as const;
+    return ledger.append(scope, cause, { action: 'platform.assumed', entity: { type: 'tenant', id: scope.tenantId }, new: { reason } });
+  });
+  const crossTenant = new CrossTenantRecorder(ledger, platform);
+
+  const tenantRecords = new TenantRecords(store);
+  const directory = new TenantDirectory(platformDocuments);
+  const tenants = new TenantService({ config, platformDocuments, directory, records: tenantRecords, ledger, bus });
+  const apiKeys = new ApiKeyCheck(store);
+  const authenticator = new Authenticator([new PlatformKeyCheck(config.platformKeys, platform), apiKeys]);
+  const quotas = new QuotaCounters(store, tenantRecords);
+
+  const signingKeys = new SigningKeys(store, vault);
+  const dataKeys = new DataKeys(store, vault);
+  const queues = new AgentQueues({ store, vault, bus, busAdministration, platform });
+  const registry = new Registry({ store, ledger, queues, records: tenantRecords });
+  const catalog = new Catalog(config);
+  const connections = new ConnectionService({ store, vault, dataKeys, ledger, catalog });
+
+  return {
+    config,
+    store,
+    platformDocuments,
+    vault,
+    bus,
+    busAdministration,
+    outbound,
+    ledger,
+    platform,
+    crossTenant,
+    tenantRecords,
+    tenants,
+    apiKeys,
+    authenticator,
+    quotas,
+    signingKeys,
+    dataKeys,
+    queues,
+    registry,
+    agentEnvironments: new AgentEnvironments({ config, ledger, signingKeys, apiKeys }),
+    catalog,
+    connections,
+    /** Waits for what is still being written, then closes every connection. */
+    async close(): Promise<void> {
+      await ledger.flush();
+      await Promise.all([bus.close(), outbound.close()]);
+    },
+  };
+}

@@ -1,0 +1,186 @@
+// Every setting, parsed once at start into a frozen object. A bad setting stops the start with all problems listed at once.
+import * as z from 'zod';
+
+const flag = z.enum(['true', 'false']).transform((text) => text === 'true');
+
+/** A base64 SHA-256: what is stored of a platform key. */
+const Sha256 = z.string().regex(/^[A-Za-z0-9+/]{43}=$/, 'not the base64 of a SHA-256');
+
+const Settings = z.object({
+  FLOWGRID_BASE_URL: z.url({ protocol: /^https?$/ }).transform((url) => url.replace(/\/+$/, '')),
+  FLOWGRID_ROLE: z.enum(['all', 'api', 'provision']).default('all'),
+  FLOWGRID_LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
+  FLOWGRID_PLATFORM_KEY_SHA256: z
+    .string()
+    .transform((text) => text.split(/[\s,]+/).filter(Boolean))
+    .pipe(z.array(Sha256))
+    .prefault(''),
+
+  FLOWGRID_COSMOS_ENDPOINT: z.url({ protocol: /^https?$/ }),
+  FLOWGRID_COSMOS_DATABASE: z.string().min(1).max(255).default('flowgrid'),
+  FLOWGRID_KEYVAULT_URL: z.url({ protocol: /^https?$/ }),
+  FLOWGRID_SERVICEBUS__fullyQualifiedNamespace: z.string().min(1).optional(),
+
+  FLOWGRID_OUTBOUND_LOOPBACK: flag.default(false),
+
+  FLOWGRID_INSECURE_TRANSPORT: flag.default(false),
+  FLOWGRID_INSECURE_COSMOS_KEY: z.base64().min(1).optional(),
+  FLOWGRID_INSECURE_KEYVAULT_TOKEN: z.string().min(16).optional(),
+  FLOWGRID_INSECURE_SERVICEBUS_ADMIN: z.string().min(1).optional(),
+  FLOWGRID_SERVICEBUS: z.string().min(1).optional(),
+});
+
+/** The names of the settings, for the example file and its test. */
+export const settingNames = Object.keys(Settings.shape);
+
+/** Set by Azure and nowhere else (architecture 1.1). */
+const azureSettings = ['WEBSITE_SITE_NAME', 'WEBSITE_INSTANCE_ID', 'IDENTITY_ENDPOINT'];
+
+/** How we reach Azure's services: with a managed identity over TLS, or with keys over plain loopback connections to the local twin. */
+export type Transport =
+  | { readonly kind: 'azure'; readonly serviceBusNamespace: string }
+  | {
+      readonly kind: 'insecure';
+      readonly cosmosKey: string;
+      readonly keyVaultToken: string;
+      readonly serviceBus: string;
+      readonly serviceBusAdmin: string;
+    };
+
+export interface Config {
+  /** Where callers reach us, without a trailing slash. */
+  readonly baseUrl: string;
+  /** Which functions this app runs: in Azure a second app of the same package provisions, with an identity of its own. */
+  readonly role: 'all' | 'api' | 'provision';
+  readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
+  /** Base64 SHA-256 of the platform keys in force. */
+  readonly platformKeys: readonly string[];
+  readonly cosmos: { readonly endpoint: string; readonly database: string };
+  readonly keyVaultUrl: string;
+  readonly transport: Transport;
+  /** Loopback addresses may be called (development only). */
+  readonly outboundLoopback: boolean;
+  /** `{PROVIDER}_BASE_URL`, by the provider's id: moves its API, authorize, token and revoke addresses together. */
+  readonly providerBaseUrls: ReadonlyMap<string, string>;
+}
+
+/** Thrown at start; `problems` names every bad setting, never its value. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(
+      `FlowGrid cannot start, ${problems.length} setting${problems.length === 1 ? ' is' : 's are'} wrong:\n  - ${problems.join('\n  - ')}`,
+    );
+    this.problems = problems;
+  }
+}
+
+/** Reads the settings. Throws a ConfigError that lists everything that is wrong. */
+export function parseConfig(environment: Readonly<Record<string, string | undefined>>): Config {
+  const problems: string[] = [];
+  const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''));
+
+  const known = new Set(settingNames);
+  for (const name of Object.keys(given)) {
+    if (name.startsWith('FLOWGRID_') && !known.has(name) && !foreign.has(name)) problems.push(`${name}: no such setting`);
+  }
+
+  const providerBaseUrls = new Map<string, string>();
+  for (const [name, value] of Object.entries(given)) {
+    const provider = /^([A-Z0-9_]+)_BASE_URL$/.exec(name)?.[1];
+    if (!provider || provider === 'FLOWGRID') continue;
+    if (URL.canParse(value ?? '')) providerBaseUrls.set(provider.toLowerCase().replaceAll('_', '-'), (value ?? '').replace(/\/+$/, ''));
+    else problems.push(`${name}: not a URL`);
+  }
+
+  const parsed = Settings.safeParse(given);
+  if (!parsed.success) {
+    for (const issue of parsed.error.issues) {
+      const name = String(issue.path[0]);
+      problems.push(given[name] === undefined ? `${name}: missing` : `${name}: ${issue.message}`);
+    }
+    throw new ConfigError([...new Set(problems)]);
+  }
+  const settings = parsed.data;
+  const transport = readTransport(settings, given, problems);
+  if (problems.length > 0 || !transport) throw new ConfigError(problems);
+
+  return Object.freeze({
+    baseUrl: settings.FLOWGRID_BASE_URL,
+    role: settings.FLOWGRID_ROLE,
+    logLevel: settings.FLOWGRID_LOG_LEVEL,
+    platformKeys: settings.FLOWGRID_PLATFORM_KEY_SHA256,
+    cosmos: { endpoint: settings.FLOWGRID_COSMOS_ENDPOINT, database: settings.FLOWGRID_COSMOS_DATABASE },
+    keyVaultUrl: settings.FLOWGRID_KEYVAULT_URL.replace(/\/+$/, ''),
+    transport,
+    outboundLoopback: settings.FLOWGRID_OUTBOUND_LOOPBACK,
+    providerBaseUrls,
+  });
+}
+
+/** Names that begin like ours but are read by others: the agent SDK's environment and the test suites' targets. */
+const foreign = new Set(['FLOWGRID_TENANT_ID', 'FLOWGRID_TENANT_SECRET', 'FLOWGRID_REGISTRY_URL', 'FLOWGRID_API_TOKEN']);
+
+function readTransport(
+  settings: z.infer<typeof Settings>,
+  given: Readonly<Record<string, string | undefined>>,
+  problems: string[],
+): Transport | undefined {
+  const {
+    FLOWGRID_INSECURE_COSMOS_KEY: cosmosKey,
+    FLOWGRID_INSECURE_KEYVAULT_TOKEN: keyVaultToken,
+    FLOWGRID_INSECURE_SERVICEBUS_ADMIN: serviceBusAdmin,
+    FLOWGRID_SERVICEBUS: serviceBus,
+    FLOWGRID_SERVICEBUS__fullyQualifiedNamespace: serviceBusNamespace,
+  } = settings;
+
+  if (!settings.FLOWGRID_INSECURE_TRANSPORT) {
+    const block = { FLOWGRID_INSECURE_COSMOS_KEY: cosmosKey, FLOWGRID_INSECURE_KEYVAULT_TOKEN: keyVaultToken };
+    for (const [name, value] of Object.entries({
+      ...block,
+      FLOWGRID_INSECURE_SERVICEBUS_ADMIN: serviceBusAdmin,
+      FLOWGRID_SERVICEBUS: serviceBus,
+    })) {
+      if (value !== undefined) problems.push(`${name}: only together with FLOWGRID_INSECURE_TRANSPORT=true`);
+    }
+    for (const name of ['FLOWGRID_COSMOS_ENDPOINT', 'FLOWGRID_KEYVAULT_URL', 'FLOWGRID_BASE_URL'] as const) {
+      if (!settings[name].startsWith('https:')) problems.push(`${name}: must be https`);
+    }
+    if (!serviceBusNamespace) problems.push('FLOWGRID_SERVICEBUS__fullyQualifiedNamespace: missing');
+    return serviceBusNamespace ? { kind: 'azure', serviceBusNamespace } : undefined;
+  }
+
+  for (const name of azureSettings) {
+    if (given[name] !== undefined) problems.push(`FLOWGRID_INSECURE_TRANSPORT: refused where ${name} is set`);
+  }
+  if (serviceBusNamespace) problems.push('FLOWGRID_SERVICEBUS__fullyQualifiedNamespace: refused with FLOWGRID_INSECURE_TRANSPORT');
+  const endpoints = {
+    FLOWGRID_COSMOS_ENDPOINT: settings.FLOWGRID_COSMOS_ENDPOINT,
+    FLOWGRID_KEYVAULT_URL: settings.FLOWGRID_KEYVAULT_URL,
+    FLOWGRID_SERVICEBUS: endpointOf(serviceBus),
+    FLOWGRID_INSECURE_SERVICEBUS_ADMIN: endpointOf(serviceBusAdmin),
+  };
+  for (const [name, address] of Object.entries(endpoints)) {
+    if (address !== undefined && !isLoopback(address)) problems.push(`${name}: FLOWGRID_INSECURE_TRANSPORT allows loopback addresses only`);
+  }
+  if (!cosmosKey) problems.push('FLOWGRID_INSECURE_COSMOS_KEY: missing');
+  if (!keyVaultToken) problems.push('FLOWGRID_INSECURE_KEYVAULT_TOKEN: missing');
+  if (!serviceBus) problems.push('FLOWGRID_SERVICEBUS: missing');
+  if (!serviceBusAdmin) problems.push('FLOWGRID_INSECURE_SERVICEBUS_ADMIN: missing');
+  if (!cosmosKey || !keyVaultToken || !serviceBus || !serviceBusAdmin) return undefined;
+  return { kind: 'insecure', cosmosKey, keyVaultToken, serviceBus, serviceBusAdmin };
+}
+
+/** The address inside a Service Bus connection string. */
+function endpointOf(connectionString: string | undefined): string | undefined {
+  if (connectionString === undefined) return undefined;
+  return /(?:^|;)Endpoint=([^;]+)/i.exec(connectionString)?.[1] ?? 'no endpoint';
+}
+
+function isLoopback(address: string): boolean {
+  if (!URL.canParse(address)) return false;
+  const { hostname } = new URL(address);
+  return hostname === 'localhost' || hostname === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(hostname);
+}

@@ -1,0 +1,48 @@
+// What a function says of itself. The host, the pipeline, the OpenAPI document and the attack table all read this and nothing else.
+import type * as z from 'zod';
+import type { PlatformRight, Scope } from '../identity/scopes.ts';
+import type { DailyMeter } from '../quota/counters.ts';
+
+export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+
+/** Who may call: anyone without a credential, a tenant that holds these scopes, the platform with these, or either. */
+export type Access =
+  | { readonly kind: 'anyone' }
+  | { readonly kind: 'tenant'; readonly scopes: readonly Scope[] }
+  | { readonly kind: 'platform'; readonly scopes: readonly PlatformRight[] }
+  | { readonly kind: 'either'; readonly scopes: readonly Scope[]; readonly platformScopes: readonly PlatformRight[] };
+
+/** What comes back with a status: a schema for JSON, a media type for anything else, nothing for no body. */
+export type AnswerShape = z.ZodType | string | undefined;
+
+export interface HttpContract {
+  /** Function name and OpenAPI operation id. */
+  readonly name: string;
+  /** `METHOD /literal/{parameter}`. */
+  readonly route: `${Method} /${string}`;
+  /** One line for the documentation. */
+  readonly summary: string;
+  readonly access: Access;
+  readonly path?: z.ZodType;
+  readonly query?: z.ZodType;
+  readonly body?: z.ZodType;
+  /** In bytes; 1 MiB unless stated. */
+  readonly bodyLimit?: number;
+  readonly answers: Readonly<Record<number, AnswerShape>>;
+  /** The ledger's name for what this does; refusals are recorded under it. */
+  readonly audit?: string;
+  /** One unit of this is taken before the handler runs. */
+  readonly quota?: DailyMeter;
+}
+
+/** Every HTTP function registered so far, in the order of registration. */
+export const contracts: HttpContract[] = [];
+
+export function methodOf(contract: HttpContract): Method {
+  // The template type of `route` says what comes before the space.
+  return contract.route.slice(0, contract.route.indexOf(' ')) as Method;
+}
+
+export function pathOf(contract: HttpContract): string {
+  return contract.route.slice(contract.route.indexOf(' ') + 1);
+}

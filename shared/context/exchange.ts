@@ -1,0 +1,66 @@
+// One HTTP call on its way through the pipeline: what was asked, and what the steps have found out so far.
+
+import { performance } from 'node:perf_hooks';
+import type { HttpRequest } from '@azure/functions';
+import { newId } from '../clock/clock.ts';
+import { actorOf, type Identity } from '../identity/identity.ts';
+import type { Cause } from '../ledger/event.ts';
+import { continueTrace, type Trace } from '../telemetry/trace.ts';
+import type { HttpContract } from './contract.ts';
+
+export type TimedStep = 'auth' | 'policy' | 'quota' | 'credential' | 'upstream' | 'ledger';
+
+export class HttpExchange {
+  readonly request: HttpRequest;
+  readonly contract: HttpContract;
+  readonly requestId = newId();
+  readonly trace: Trace;
+  readonly url: URL;
+  readonly timings = new Map<TimedStep, number>();
+  /** What the contract's schemas made of the request; set by `validate`. */
+  path: unknown;
+  query: unknown;
+  body: unknown;
+  #identity: Identity | undefined;
+
+  constructor(request: HttpRequest, contract: HttpContract) {
+    this.request = request;
+    this.contract = contract;
+    this.url = new URL(request.url);
+    this.trace = continueTrace(request.headers.get('traceparent'));
+  }
+
+  get caller(): Identity | undefined {
+    return this.#identity;
+  }
+
+  /** The caller, known since `authenticate`. Throws where no step has established one: a bug in the table. */
+  get identity(): Identity {
+    if (!this.#identity) throw new Error(`${this.contract.name} has no identity`);
+    return this.#identity;
+  }
+
+  set identity(identity: Identity) {
+    this.#identity = identity;
+  }
+
+  get cause(): Cause {
+    const ip = clientAddress(this.request);
+    return { actor: actorOf(this.identity), requestId: this.requestId, traceId: this.trace.traceId, ...(ip !== undefined && { ip }) };
+  }
+
+  async time<T>(step: TimedStep, work: () => Promise<T>): Promise<T> {
+    const start = performance.now();
+    try {
+      return await work();
+    } finally {
+      this.timings.set(step, (this.timings.get(step) ?? 0) + performance.now() - start);
+    }
+  }
+}
+
+/** The address Azure's front end appended last, without its port. What stands before it was sent by the caller and proves nothing. */
+function clientAddress(request: HttpRequest): string | undefined {
+  const last = request.headers.get('x-forwarded-for')?.split(',').at(-1)?.trim();
+  return last?.replace(/^(\d+\.\d+\.\d+\.\d+):\d+$/, '$1').slice(0, 64);
+}

@@ -1,0 +1,149 @@
+// The HTTP door: makes a contract and its handler a function of the host, behind the pipeline.
+import { app, type HttpHandler, type HttpRequest, type HttpResponseInit } from '@azure/functions';
+import type * as z from 'zod';
+import { type Services, theServices } from '../compose.ts';
+import { DependencyError, Problem } from '../errors/problem.ts';
+import type { Identity, PlatformIdentity, TenantIdentity } from '../identity/identity.ts';
+import type { PlatformRight, Scope } from '../identity/scopes.ts';
+import type { TenantScope } from '../scope/scope.ts';
+import { log } from '../telemetry/log.ts';
+import { type Access, contracts, type HttpContract, methodOf, pathOf } from './contract.ts';
+import { HttpExchange } from './exchange.ts';
+import './lifecycle.ts';
+import { passHttp } from './pipeline.ts';
+import { type Reply, respond, respondProblem } from './reply.ts';
+
+/** What a handler is given: the caller as its contract asks for it, and the validated request. */
+type Call<Caller, Path extends z.ZodType, Query extends z.ZodType, Body extends z.ZodType> = Caller & {
+  readonly path: z.infer<Path>;
+  readonly query: z.infer<Query>;
+  readonly body: z.infer<Body>;
+  readonly exchange: HttpExchange;
+};
+
+type Outcome = Promise<Reply | Problem> | Reply | Problem;
+
+/** A contract with its handler; the handler sees what the contract's schemas make of the request. */
+interface Spec<Caller, Path extends z.ZodType, Query extends z.ZodType, Body extends z.ZodType>
+  extends Omit<HttpContract, 'access' | 'path' | 'query' | 'body'> {
+  readonly path?: Path;
+  readonly query?: Query;
+  readonly body?: Body;
+  readonly handle: (call: Call<Caller, Path, Query, Body>, services: Services) => Outcome;
+}
+
+type None = z.ZodUndefined;
+
+/** A function that acts for a tenant. */
+export function http<Path extends z.ZodType = None, Query extends z.ZodType = None, Body extends z.ZodType = None>(
+  spec: Spec<{ readonly scope: TenantScope; readonly identity: TenantIdentity }, Path, Query, Body> & { readonly scopes: readonly Scope[] },
+): HttpContract {
+  return register(spec, { kind: 'tenant', scopes: spec.scopes }, ({ identity }) => {
+    if (identity.kind !== 'tenant') throw new Error('the pipeline let a platform identity through');
+    return { identity, scope: identity.scope };
+  });
+}
+
+/** A function of the platform team's. */
+export function platformHttp<Path extends z.ZodType = None, Query extends z.ZodType = None, Body extends z.ZodType = None>(
+  spec: Spec<{ readonly identity: PlatformIdentity }, Path, Query, Body> & { readonly scopes: readonly PlatformRight[] },
+): HttpContract {
+  return register(spec, { kind: 'platform', scopes: spec.scopes }, ({ identity }) => {
+    if (identity.kind !== 'platform') throw new Error('the pipeline let a tenant identity through');
+    return { identity };
+  });
+}
+
+/** A function for a tenant about itself, and for the platform about any tenant. */
+export function sharedHttp<Path extends z.ZodType = None, Query extends z.ZodType = None, Body extends z.ZodType = None>(
+  spec: Spec<{ readonly identity: Identity }, Path, Query, Body> & {
+    readonly scopes: readonly Scope[];
+    readonly platformScopes: readonly PlatformRight[];
+  },
+): HttpContract {
+  return register(spec, { kind: 'either', scopes: spec.scopes, platformScopes: spec.platformScopes }, ({ identity }) => ({ identity }));
+}
+
+/** A function that asks for no credential. */
+export function openHttp<Path extends z.ZodType = None, Query extends z.ZodType = None, Body extends z.ZodType = None>(
+  spec: Spec<object, Path, Query, Body>,
+): HttpContract {
+  return register(spec, { kind: 'anyone' }, () => ({}));
+}
+
+function register<Caller, Path extends z.ZodType, Query extends z.ZodType, Body extends z.ZodType>(
+  spec: Spec<Caller, Path, Query, Body>,
+  access: Access,
+  callerOf: (exchange: HttpExchange) => Caller,
+): HttpContract {
+  const { handle, path, query, body, ...rest } = spec;
+  const contract: HttpContract = { ...rest, access, ...(path && { path }), ...(query && { query }), ...(body && { body }) };
+  contracts.push(contract);
+  serve(contract, [methodOf(contract)], pathOf(contract), (exchange, services) => {
+    // `validate` has put the outputs of this very contract's schemas there.
+    const input = { path: exchange.path, query: exchange.query, body: exchange.body, exchange };
+    return handle({ ...callerOf(exchange), ...input } as Call<Caller, Path, Query, Body>, services);
+  });
+  return contract;
+}
+
+/** Registers with the host. Used directly only by the function that answers for all routes that are none. */
+export function serve(
+  contract: HttpContract,
+  methods: readonly ('GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'HEAD' | 'OPTIONS')[],
+  route: string,
+  handle: (exchange: HttpExchange, services: Services) => Outcome,
+): void {
+  if (process.env['FLOWGRID_ROLE'] === 'provision') return;
+  const handler: HttpHandler = (request) => answer(request, contract, handle);
+  app.http(contract.name, { methods: [...methods], route: route.replace(/^\//, ''), authLevel: 'anonymous', handler });
+}
+
+async function answer(
+  request: HttpRequest,
+  contract: HttpContract,
+  handle: (exchange: HttpExchange, services: Services) => Outcome,
+): Promise<HttpResponseInit> {
+  const services = theServices();
+  const exchange = new HttpExchange(request, contract);
+  let outcome: Reply | Problem;
+  try {
+    outcome = (await passHttp(exchange, services)) ?? (await handle(exchange, services));
+  } catch (error) {
+    outcome = failure(exchange, error);
+  }
+  if (!(outcome instanceof Problem)) return respond(exchange, outcome);
+  recordRefusal(exchange, services, outcome);
+  return respondProblem(exchange, outcome);
+}
+
+/** Anything thrown but a DependencyError is a bug: its name goes to the log, its text, which may hold anything, does not. */
+function failure(exchange: HttpExchange, error: unknown): Problem {
+  const { caller, requestId, contract } = exchange;
+  const tenantId = caller?.kind === 'tenant' ? caller.tenantId : 'platform';
+  if (error instanceof DependencyError) {
+    log.warn('a dependency failed', tenantId, { requestId, function: contract.name, dependency: error.dependency });
+    return error.asProblem();
+  }
+  const at = error instanceof Error ? error.stack?.split('\n', 2)[1]?.trim() : undefined;
+  log.error('a function failed', tenantId, {
+    requestId,
+    function: contract.name,
+    error: error instanceof Error ? error.name : typeof error,
+    at,
+  });
+  return new Problem('internal_error');
+}
+
+/** A refusal of something worth an event is one too. What was merely asked wrongly (400, 404, 409) is not. */
+function recordRefusal({ contract, caller, cause }: HttpExchange, { ledger }: Services, problem: Problem): void {
+  if (contract.audit === undefined || caller?.kind !== 'tenant') return;
+  if (problem.status !== 403 && problem.status !== 429 && problem.status < 500) return;
+  if (problem.code === 'tenant_mismatch') return;
+  ledger.follow(caller.scope, cause, {
+    action: contract.audit,
+    entity: { type: 'function', id: contract.name },
+    outcome: problem.status >= 500 ? 'failed' : 'denied',
+    code: problem.code,
+  });
+}

@@ -1,0 +1,90 @@
+// The OpenAPI 3.1 document: every contract as an operation, every schema as it validates.
+import * as z from 'zod';
+import type { ZodOpenApiOperationObject, ZodOpenApiPathsObject, ZodOpenApiResponsesObject } from 'zod-openapi';
+import { version } from '../config/version.ts';
+import { type Access, type AnswerShape, contracts, type HttpContract, methodOf, pathOf } from './contract.ts';
+
+const ProblemBody = z
+  .looseObject({
+    type: z.string(),
+    title: z.string(),
+    status: z.int(),
+    detail: z.string(),
+    instance: z.string(),
+    code: z.string(),
+    requestId: z.string(),
+    errors: z.array(z.object({ pointer: z.string(), message: z.string() })).optional(),
+  })
+  .meta({ id: 'Problem', description: 'RFC 9457 problem details; `/problems/{code}` explains each code' });
+
+let document: Promise<object> | undefined;
+
+/** Made at the first request, since no function is registered later than that. */
+export function openApiDocument(baseUrl: string): Promise<object> {
+  document ??= build(baseUrl);
+  return document;
+}
+
+async function build(baseUrl: string): Promise<object> {
+  const { createDocument } = await import('zod-openapi');
+  const paths: ZodOpenApiPathsObject = {};
+  for (const contract of contracts) {
+    const path = pathOf(contract);
+    paths[path] = { ...paths[path], [methodOf(contract).toLowerCase()]: operation(contract) };
+  }
+  return createDocument({
+    openapi: '3.1.1',
+    info: { title: 'FlowGrid', version, description: 'The control plane for multi-tenant AI agents.' },
+    servers: [{ url: baseUrl }],
+    components: {
+      securitySchemes: {
+        bearer: { type: 'http', scheme: 'bearer' },
+        apiKey: { type: 'apiKey', in: 'header', name: 'X-API-Key' },
+      },
+    },
+    paths,
+  });
+}
+
+function operation(contract: HttpContract): ZodOpenApiOperationObject {
+  const { name, summary, access, path, query, body, answers } = contract;
+  const needed = scopesOf(access);
+  const parameters = { ...(isObject(path) && { path }), ...(isObject(query) && { query }) };
+  return {
+    operationId: name,
+    summary,
+    tags: [name.slice(0, name.includes('-') ? name.indexOf('-') : undefined)],
+    security: access.kind === 'anyone' ? [] : [{ bearer: [] }, { apiKey: [] }],
+    ...(needed && { description: needed }),
+    ...(Object.keys(parameters).length > 0 && { requestParams: parameters }),
+    ...(body && { requestBody: { required: true, content: { 'application/json': { schema: body } } } }),
+    responses: responses(answers, summary),
+  };
+}
+
+function responses(answers: HttpContract['answers'], summary: string): ZodOpenApiResponsesObject {
+  const all: ZodOpenApiResponsesObject = {
+    default: { description: 'A problem', content: { 'application/problem+json': { schema: ProblemBody } } },
+  };
+  // The keys of `answers` are statuses: its type says so.
+  for (const [status, shape] of Object.entries(answers))
+    all[status as `${1 | 2 | 3 | 4 | 5}${string}`] = { description: summary, ...content(shape) };
+  return all;
+}
+
+function content(shape: AnswerShape): object {
+  if (shape === undefined) return {};
+  return { content: typeof shape === 'string' ? { [shape]: {} } : { 'application/json': { schema: shape } } };
+}
+
+function scopesOf(access: Access): string | undefined {
+  if (access.kind === 'anyone') return undefined;
+  const scopes = access.kind === 'either' ? [...access.scopes, ...access.platformScopes] : access.scopes;
+  return scopes.length > 0
+    ? `Scope: ${scopes.map((scope) => `\`${scope}\``).join(access.kind === 'either' ? ' or ' : ' ')}`
+    : 'Any credential';
+}
+
+function isObject(schema: z.ZodType | undefined): schema is z.ZodObject {
+  return schema instanceof z.ZodObject;
+}

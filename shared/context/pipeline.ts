@@ -1,0 +1,54 @@
+// The tenant-context middleware: every HTTP and queue function runs these steps in this order, and the first Problem answers.
+
+import type { Services } from '../compose.ts';
+import type { Problem } from '../errors/problem.ts';
+import type { HttpExchange } from './exchange.ts';
+import type { QueueExchange } from './queue-exchange.ts';
+import { assumeTenant } from './steps/assume-tenant.ts';
+import { authenticate } from './steps/authenticate.ts';
+import { holdScopes } from './steps/hold-scopes.ts';
+import { ownTenant } from './steps/own-tenant.ts';
+import { readBody } from './steps/read-body.ts';
+import { refuseForeignTenant } from './steps/refuse-foreign-tenant.ts';
+import { takeQuota } from './steps/take-quota.ts';
+import { tenantActive } from './steps/tenant-active.ts';
+import { validate } from './steps/validate.ts';
+import { validateMessage } from './steps/validate-message.ts';
+
+type Step<Exchange> = (exchange: Exchange, services: Services) => Promise<Problem | undefined> | Problem | undefined;
+
+interface Row {
+  readonly http?: Step<HttpExchange>;
+  readonly queue?: Step<QueueExchange>;
+}
+
+/** The order is the contract's (api.md, Order of checks). The host has matched the route before, the handler runs after. */
+const table: readonly Row[] = [
+  { http: authenticate, queue: validateMessage },
+  { http: ownTenant, queue: assumeTenant },
+  { http: tenantActive },
+  { http: holdScopes },
+  { http: readBody },
+  { http: refuseForeignTenant },
+  { http: validate },
+  { http: takeQuota },
+];
+
+const httpSteps = table.flatMap(({ http }) => http ?? []);
+const queueSteps = table.flatMap(({ queue }) => queue ?? []);
+
+export function passHttp(exchange: HttpExchange, services: Services): Promise<Problem | undefined> {
+  return pass(httpSteps, exchange, services);
+}
+
+export function passQueue(exchange: QueueExchange, services: Services): Promise<Problem | undefined> {
+  return pass(queueSteps, exchange, services);
+}
+
+async function pass<Exchange>(steps: readonly Step<Exchange>[], exchange: Exchange, services: Services): Promise<Problem | undefined> {
+  for (const step of steps) {
+    const problem = await step(exchange, services);
+    if (problem) return problem;
+  }
+  return undefined;
+}

@@ -1,0 +1,47 @@
+// The queue door: makes a handler of a platform queue's messages a function of the host, behind the pipeline.
+import { app, type InvocationContext } from '@azure/functions';
+import type * as z from 'zod';
+import { type Services, theServices } from '../compose.ts';
+import type { Cause } from '../ledger/event.ts';
+import type { TenantId } from '../scope/ids.ts';
+import type { TenantScope } from '../scope/scope.ts';
+import { log } from '../telemetry/log.ts';
+import './lifecycle.ts';
+import { passQueue } from './pipeline.ts';
+import { type QueueContract, QueueExchange } from './queue-exchange.ts';
+
+/** The name of the connection setting that the host binds triggers with. */
+const connection = 'FLOWGRID_SERVICEBUS';
+
+/** What throws comes again, and lands in the dead letters after the queue's maximum delivery count. */
+export function queue<Message extends { tenantId: TenantId }>(
+  contract: QueueContract & {
+    readonly message: z.ZodType<Message>;
+    readonly handle: (
+      call: { readonly scope: TenantScope; readonly message: Message; readonly cause: Cause },
+      services: Services,
+    ) => Promise<void>;
+  },
+): void {
+  if (process.env['FLOWGRID_ROLE'] === 'api') return;
+  const handler = async (received: unknown, context: InvocationContext): Promise<void> => {
+    const services = theServices();
+    const exchange = new QueueExchange(contract, received, String(context.triggerMetadata?.['messageId'] ?? context.invocationId));
+    try {
+      const problem = await passQueue(exchange, services);
+      if (problem) throw new Error(problem.code);
+      const { scope, message, cause } = exchange;
+      // `validateMessage` has parsed it with this very contract's schema.
+      await contract.handle({ scope, cause, message: message as Message }, services);
+    } catch (error) {
+      const tenantId = exchange.message?.tenantId ?? 'platform';
+      log.warn('a message was not handled', tenantId, {
+        function: contract.name,
+        requestId: exchange.cause.requestId,
+        error: error instanceof Error ? error.name : typeof error,
+      });
+      throw error;
+    }
+  };
+  app.serviceBusQueue(contract.name, { connection, queueName: contract.queue, handler });
+}

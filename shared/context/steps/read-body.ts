@@ -1,0 +1,67 @@
+// The body: not too large, of the right media type, and JSON that every later step can take as it is.
+import type { HttpRequest } from '@azure/functions';
+import { Problem } from '../../errors/problem.ts';
+import { methodOf } from '../contract.ts';
+import type { HttpExchange } from '../exchange.ts';
+
+const defaultLimit = 1_048_576;
+/** Nesting beyond this is no message but an attack on recursion. */
+const maxDepth = 64;
+
+export async function readBody(exchange: HttpExchange): Promise<Problem | undefined> {
+  const { contract, request } = exchange;
+  const method = methodOf(contract);
+  if (method === 'GET' || method === 'DELETE') return undefined;
+  const bytes = await collect(request, contract.bodyLimit ?? defaultLimit);
+  if (!bytes) return new Problem('payload_too_large');
+  if (bytes.length === 0) {
+    if (contract.body) return new Problem('invalid_json', { detail: 'A JSON body is needed.' });
+    return undefined;
+  }
+  if (!/^application\/([\w.-]+\+)?json\s*(;|$)/i.test(request.headers.get('content-type') ?? ''))
+    return new Problem('unsupported_media_type');
+  try {
+    exchange.body = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch {
+    return new Problem('invalid_json');
+  }
+  return isSound(exchange.body)
+    ? undefined
+    : new Problem('invalid_json', {
+        detail: `The body is nested deeper than ${maxDepth}, or holds a text or number that JSON can write but not mean.`,
+      });
+}
+
+/** All bytes, or undefined as soon as there are too many. */
+async function collect(request: HttpRequest, limit: number): Promise<Buffer | undefined> {
+  if (Number(request.headers.get('content-length') ?? 0) > limit) return undefined;
+  if (!request.body) return Buffer.alloc(0);
+  const parts: Uint8Array[] = [];
+  let size = 0;
+  for await (const part of request.body) {
+    size += part.length;
+    if (size > limit) return undefined;
+    parts.push(part);
+  }
+  return Buffer.concat(parts);
+}
+
+/** No lone surrogates and no infinite numbers (I-JSON, RFC 7493), and no deeper than `maxDepth`. */
+function isSound(body: unknown): boolean {
+  let level: unknown[] = [body];
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth > maxDepth) return false;
+    const next: unknown[] = [];
+    for (const value of level) {
+      if (typeof value === 'string' && !value.isWellFormed()) return false;
+      if (typeof value === 'number' && !Number.isFinite(value)) return false;
+      if (typeof value !== 'object' || value === null) continue;
+      for (const [name, member] of Object.entries(value)) {
+        if (!name.isWellFormed()) return false;
+        next.push(member);
+      }
+    }
+    level = next;
+  }
+  return true;
+}

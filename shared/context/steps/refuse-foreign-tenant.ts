@@ -1,0 +1,37 @@
+// A tenant named anywhere else than in the path is the caller's own. Another's is a 403 and recorded; the caller's own says nothing new and is dropped.
+import type { Services } from '../../compose.ts';
+import { Problem } from '../../errors/problem.ts';
+import { cursorOwner } from '../cursor.ts';
+import type { HttpExchange } from '../exchange.ts';
+
+export function refuseForeignTenant(exchange: HttpExchange, { crossTenant }: Services): Problem | undefined {
+  const { caller } = exchange;
+  if (caller?.kind !== 'tenant') return undefined;
+  const place = foreignPlace(exchange, caller.tenantId);
+  if (place) {
+    crossTenant.record(caller, exchange.cause, exchange.contract.name, place);
+    return new Problem('tenant_mismatch');
+  }
+  if (isRecord(exchange.body)) {
+    const { tenantId: _, ...rest } = exchange.body;
+    exchange.body = rest;
+  }
+  return undefined;
+}
+
+function foreignPlace({ url, request, body }: HttpExchange, own: string): string | undefined {
+  const { searchParams } = url;
+  for (const name of ['tenantId', 'tenant_id']) {
+    if (searchParams.getAll(name).some((value) => value !== own)) return 'query';
+  }
+  const header = request.headers.get('x-tenant-id');
+  if (header !== null && header !== own) return 'header';
+  if (isRecord(body) && 'tenantId' in body && body['tenantId'] !== own) return 'body';
+  const cursor = searchParams.get('cursor');
+  const owner = cursor === null ? undefined : cursorOwner(cursor);
+  return owner !== undefined && owner !== own ? 'cursor' : undefined;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,13 @@
+// A suspended tenant does nothing. The platform may still act on it.
+import type { Services } from '../../compose.ts';
+import { Problem } from '../../errors/problem.ts';
+import type { HttpExchange } from '../exchange.ts';
+
+export async function tenantActive(exchange: HttpExchange, { tenantRecords }: Services): Promise<Problem | undefined> {
+  const { caller } = exchange;
+  if (caller?.kind !== 'tenant') return undefined;
+  const tenant = await exchange.time('auth', () => tenantRecords.of(caller.scope));
+  // A key without its tenant's record: the tenant is gone.
+  if (!tenant) return new Problem('unauthenticated', { headers: { 'WWW-Authenticate': 'Bearer realm="flowgrid"' } });
+  return tenant.status === 'suspended' ? new Problem('tenant_suspended') : undefined;
+}

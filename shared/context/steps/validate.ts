@@ -1,0 +1,34 @@
+// Path, query and body fit the contract's schemas. All faults are answered at once.
+import type * as z from 'zod';
+import { type Fault, Problem } from '../../errors/problem.ts';
+import type { HttpExchange } from '../exchange.ts';
+
+const maxFaults = 50;
+
+export function validate(exchange: HttpExchange): Problem | undefined {
+  const { contract, request, url } = exchange;
+  const faults: Fault[] = [];
+  const check = (schema: z.ZodType | undefined, value: unknown, base: string): unknown => {
+    if (!schema) return undefined;
+    const parsed = schema.safeParse(value);
+    if (!parsed.success) faults.push(...parsed.error.issues.map((issue) => faultOf(issue, base)));
+    return parsed.data;
+  };
+  exchange.path = check(contract.path, request.params, '/path');
+  exchange.query = check(contract.query, Object.fromEntries(url.searchParams), '/query');
+  if (!contract.body && exchange.body !== undefined && !isEmpty(exchange.body))
+    faults.push({ pointer: '', message: 'this route takes no body' });
+  exchange.body = check(contract.body, exchange.body, '');
+  return faults.length > 0 ? new Problem('validation_failed', { errors: faults.slice(0, maxFaults) }) : undefined;
+}
+
+/** A zod issue as a pointer and a text. The faulty value itself is never repeated: it may be a secret in the wrong place. */
+export function faultOf(issue: z.core.$ZodIssue, base: string): Fault {
+  const pointer = base + issue.path.map((part) => `/${String(part).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
+  if (issue.code === 'unrecognized_keys') return { pointer, message: `unknown: ${issue.keys.map((key) => key.slice(0, 64)).join(', ')}` };
+  return { pointer, message: issue.message };
+}
+
+function isEmpty(body: unknown): boolean {
+  return typeof body === 'object' && body !== null && Object.keys(body).length === 0;
+}

@@ -1,0 +1,220 @@
+// Every problem a caller can be answered, by its stable code. `/problems/{code}` shows these texts; `detail` of an answer may say more.
+
+interface Entry {
+  readonly status: number;
+  readonly title: string;
+  /** What happened, in general. */
+  readonly explanation: string;
+  /** What the caller can do about it. */
+  readonly remedy: string;
+  /** The same request may succeed later, unchanged. */
+  readonly retry?: true;
+}
+
+export const catalogue = {
+  // Route and identity
+  not_found: {
+    status: 404,
+    title: 'Not found',
+    explanation: 'There is nothing here for you: no such route, or no such record in your tenant.',
+    remedy: 'Check the path and the ids in it. What belongs to another tenant is answered the same way.',
+  },
+  method_not_allowed: {
+    status: 405,
+    title: 'Method not allowed',
+    explanation: 'The route exists, but not with this method.',
+    remedy: 'Use one of the methods in the Allow header.',
+  },
+  unauthenticated: {
+    status: 401,
+    title: 'Unauthenticated',
+    explanation: 'No credential was sent, or the one sent is not valid (any more).',
+    remedy: 'Send `Authorization: Bearer <key or token>` or `X-API-Key: <key>` with a current credential.',
+  },
+  tenant_suspended: {
+    status: 403,
+    title: 'Tenant suspended',
+    explanation: 'The platform has suspended this tenant; its keys, tokens and queues are stopped.',
+    remedy: 'Ask the platform team to resume the tenant.',
+  },
+  scope_missing: {
+    status: 403,
+    title: 'Scope missing',
+    explanation: 'The credential does not hold every scope this operation needs.',
+    remedy: 'Use a credential that holds the scopes named in `detail`.',
+  },
+  tenant_mismatch: {
+    status: 403,
+    title: 'Another tenant was named',
+    explanation: 'The request names a tenant that is not the one of its credential. The attempt has been recorded.',
+    remedy: 'Leave the tenant out: it is always taken from the credential.',
+  },
+  agent_mismatch: {
+    status: 403,
+    title: 'Another agent was named',
+    explanation: 'The credential is bound to one agent and the request names another.',
+    remedy: 'Use the credential of the agent you act for.',
+  },
+  // The request itself
+  payload_too_large: {
+    status: 413,
+    title: 'Payload too large',
+    explanation: 'The body, or one part of it, is larger than this route takes.',
+    remedy: 'Send less: 1 MiB a body, 10 MiB for a tool call, 192 KB for the payload of a message.',
+  },
+  unsupported_media_type: {
+    status: 415,
+    title: 'Unsupported media type',
+    explanation: 'This route reads JSON.',
+    remedy: 'Send `Content-Type: application/json`.',
+  },
+  invalid_json: {
+    status: 400,
+    title: 'Invalid JSON',
+    explanation: 'The body is not well-formed JSON in UTF-8.',
+    remedy: 'Check the body with a JSON parser.',
+  },
+  validation_failed: {
+    status: 400,
+    title: 'Validation failed',
+    explanation: 'The request does not fit the schema of this route.',
+    remedy: 'Each entry of `errors` points at one place and says what is wrong with it. `/api/openapi.json` has the schema.',
+  },
+  cursor_invalid: {
+    status: 400,
+    title: 'Cursor invalid',
+    explanation: 'The cursor was not made by this route for this tenant.',
+    remedy: 'Start again without a cursor and follow `nextCursor`.',
+  },
+  precondition_failed: {
+    status: 412,
+    title: 'Precondition failed',
+    explanation: 'The record has changed since the version named in If-Match.',
+    remedy: 'Read the record again and repeat the change on its new version.',
+  },
+  // Limits
+  quota_exceeded: {
+    status: 429,
+    title: 'Quota exceeded',
+    explanation: 'The tenant has used up this limit.',
+    remedy: 'Wait until the limit resets, or ask the platform team for a larger one.',
+    retry: true,
+  },
+  // Tenants
+  tenant_exists: {
+    status: 409,
+    title: 'Tenant exists',
+    explanation: 'The id is taken, by a tenant made from another body or by one that has been erased.',
+    remedy: 'Choose another id. Ids are never used again.',
+  },
+  // Agents and messages
+  agent_not_found: {
+    status: 404,
+    title: 'Agent not found',
+    explanation: 'No running agent of your tenant has this id or skill.',
+    remedy: 'List the agents with `GET /api/registry/agents`.',
+  },
+  queue_not_ready: {
+    status: 409,
+    title: 'Queue not ready',
+    explanation: 'The queue of this agent is still being made.',
+    remedy: 'Try again in a second.',
+    retry: true,
+  },
+  // Integrations and tools
+  integration_not_found: {
+    status: 404,
+    title: 'Integration not found',
+    explanation: 'There is no integration of this name.',
+    remedy: 'List them with `GET /tenants/{tenantId}/integrations`.',
+  },
+  tool_not_found: {
+    status: 404,
+    title: 'Tool not found',
+    explanation: 'There is no tool of this id.',
+    remedy: 'List the tools with `GET /api/v1/tools`.',
+  },
+  parameters_invalid: {
+    status: 400,
+    title: 'Parameters invalid',
+    explanation: 'The parameters do not fit the schema of the tool.',
+    remedy: 'Each entry of `errors` points into `parameters`. `GET /api/v1/tools` has the schema.',
+  },
+  credentials_not_found: {
+    status: 409,
+    title: 'Credentials not found',
+    explanation: 'The tenant has not connected this integration.',
+    remedy: 'Store a credential with `POST /tenants/{tenantId}/integrations/{integration}/credentials`.',
+  },
+  credentials_rejected: {
+    status: 409,
+    title: 'Credentials rejected',
+    explanation: 'The provider refused the stored credential of the tenant.',
+    remedy: 'Store a new credential for this integration.',
+  },
+  upstream_blocked: {
+    status: 403,
+    title: 'Upstream blocked',
+    explanation: 'The address guard does not allow calls to this address.',
+    remedy: 'Use a public https address.',
+  },
+  upstream_unreachable: {
+    status: 502,
+    title: 'Upstream unreachable',
+    explanation: 'The provider could not be reached, or hung up before it answered. The call may have had its effect.',
+    remedy: 'Check whether the call had its effect, then try again.',
+    retry: true,
+  },
+  upstream_error: {
+    status: 502,
+    title: 'Upstream error',
+    explanation: 'The provider answered with an error of its own; `upstreamStatus` is its status.',
+    remedy: 'Try again later, or look at the status page of the provider.',
+    retry: true,
+  },
+  upstream_timeout: {
+    status: 504,
+    title: 'Upstream timeout',
+    explanation: 'The provider did not answer in time. The call may have had its effect.',
+    remedy: 'Check whether the call had its effect, then try again.',
+    retry: true,
+  },
+  decrypt_failed: {
+    status: 500,
+    title: 'Decrypt failed',
+    explanation: 'The stored credential does not open under the key of this tenant.',
+    remedy: 'Store the credential again. The event is on record; tell the platform team.',
+  },
+  // Ours
+  vault_unavailable: {
+    status: 503,
+    title: 'Vault unavailable',
+    explanation: 'Key Vault could not be reached, so the credential could not be opened or stored. Nothing was changed.',
+    remedy: 'Try again after the seconds in Retry-After.',
+    retry: true,
+  },
+  dependency_unavailable: {
+    status: 503,
+    title: 'Dependency unavailable',
+    explanation: 'A service FlowGrid stands on did not answer.',
+    remedy: 'Try again after the seconds in Retry-After.',
+    retry: true,
+  },
+  internal_error: {
+    status: 500,
+    title: 'Internal error',
+    explanation: 'FlowGrid failed. That is a bug.',
+    remedy: 'Report the `requestId`.',
+  },
+} as const satisfies Record<string, Entry>;
+
+export type ProblemCode = keyof typeof catalogue;
+
+/** The entry of a code, seen through its common type. */
+export function explain(code: ProblemCode): Entry {
+  return catalogue[code];
+}
+
+export function isProblemCode(text: string): text is ProblemCode {
+  return Object.hasOwn(catalogue, text);
+}

@@ -1,0 +1,39 @@
+// Who is calling: one shape, whatever the credential was.
+
+import type { Actor } from '../ledger/event.ts';
+import type { AgentId, TenantId } from '../scope/ids.ts';
+import type { PlatformScope, TenantScope } from '../scope/scope.ts';
+import type { PlatformRight, Role, Scope } from './scopes.ts';
+
+/** Somebody of one tenant. The scope is the right to that tenant's data. */
+export interface TenantIdentity {
+  readonly kind: 'tenant';
+  readonly tenantId: TenantId;
+  readonly scope: TenantScope;
+  readonly subject: string;
+  readonly method: 'api-key';
+  readonly role: Role | undefined;
+  readonly scopes: ReadonlySet<Scope>;
+  /** The agent this credential is bound to, if it is. */
+  readonly agentId: AgentId | undefined;
+  readonly groups: readonly string[];
+}
+
+/** The platform team: creates and ends tenants, and never acts as one. */
+export interface PlatformIdentity {
+  readonly kind: 'platform';
+  readonly platform: PlatformScope;
+  readonly subject: string;
+  readonly method: 'platform-key';
+  readonly role: 'platform-admin';
+  readonly scopes: ReadonlySet<PlatformRight>;
+}
+
+export type Identity = TenantIdentity | PlatformIdentity;
+
+/** How the ledger names this caller. */
+export function actorOf(identity: Identity): Actor {
+  if (identity.kind === 'platform') return { type: 'platform', id: identity.subject, method: identity.method };
+  if (identity.agentId !== undefined) return { type: 'agent', id: identity.agentId, method: identity.method };
+  return { type: 'key', id: identity.subject, method: identity.method };
+}

@@ -1,0 +1,119 @@
+// Sending: the recipient is found in the sender's own tenant, the envelope is signed for it, and Service Bus has taken it before we say so.
+import type { Bus } from '../bus/bus.ts';
+import { queueName, type TenantQueue } from '../bus/queue-names.ts';
+import { iso, newId, now } from '../clock/clock.ts';
+import { Problem } from '../errors/problem.ts';
+import type { Cause } from '../ledger/event.ts';
+import type { Ledger } from '../ledger/ledger.ts';
+import { isRunning } from '../registry/agent.ts';
+import { queueOf, type Registry } from '../registry/registry.ts';
+import type { AgentId } from '../scope/ids.ts';
+import type { TenantScope } from '../scope/scope.ts';
+import { type Envelope, maxAgeMs } from './envelope.ts';
+import { sign } from './signature.ts';
+import type { SigningKeys } from './signing-keys.ts';
+
+/** The largest payload that travels inside the envelope, in bytes of JSON. */
+const maxPayloadBytes = 192 * 1_024;
+
+export interface OutgoingOrder {
+  readonly to: AgentId | 'orchestrator' | { readonly skill: string };
+  /** The sender; undefined when the credential names none and the request neither. */
+  readonly from: AgentId | undefined;
+  readonly messageType: string;
+  readonly payload: Envelope['payload'];
+  readonly correlationId?: string;
+  readonly causationId?: string;
+  readonly expiresAt?: string;
+}
+
+export interface Accepted {
+  readonly messageId: string;
+  readonly to: string;
+  readonly queue: string;
+}
+
+interface Services {
+  readonly registry: Registry;
+  readonly signingKeys: SigningKeys;
+  readonly bus: Bus;
+  readonly ledger: Ledger;
+}
+
+export async function sendMessage(
+  services: Services,
+  scope: TenantScope,
+  cause: Cause,
+  traceparent: string,
+  order: OutgoingOrder,
+): Promise<Accepted | Problem> {
+  const { registry, signingKeys, bus, ledger } = services;
+  const recipient = await findRecipient(registry, scope, order.to);
+  if (recipient instanceof Problem) return recipient;
+  const sender = await findSender(registry, scope, order.from);
+  if (sender instanceof Problem) return sender;
+  if (Buffer.byteLength(JSON.stringify(order.payload)) > maxPayloadBytes) {
+    return new Problem('payload_too_large', { detail: 'The payload of a message may have 192 KB.' });
+  }
+  if (order.expiresAt !== undefined && Date.parse(order.expiresAt) <= now()) {
+    return new Problem('validation_failed', { errors: [{ pointer: '/expiresAt', message: 'is in the past' }] });
+  }
+  const key = await signingKeys.of(scope, recipient.to);
+  if (!key) return new Problem('dependency_unavailable', { detail: 'The tenant is still being made.', headers: { 'Retry-After': '1' } });
+
+  const unsigned: Omit<Envelope, 'signature'> = {
+    messageId: newId(),
+    tenantId: scope.tenantId,
+    agentId: sender,
+    to: recipient.to,
+    messageType: order.messageType,
+    payload: order.payload,
+    timestamp: iso(),
+    ...(order.correlationId !== undefined && { correlationId: order.correlationId }),
+    ...(order.causationId !== undefined && { causationId: order.causationId }),
+    ...(order.expiresAt !== undefined && { expiresAt: order.expiresAt }),
+  };
+  const { messageId } = unsigned;
+  await bus.send(scope, recipient.queue, {
+    messageId,
+    body: { ...unsigned, signature: sign(unsigned, key) },
+    timeToLiveMs: Math.min(maxAgeMs, order.expiresAt === undefined ? maxAgeMs : Math.max(1_000, Date.parse(order.expiresAt) - now())),
+    traceparent,
+    ...(order.correlationId !== undefined && { correlationId: order.correlationId }),
+  });
+  await ledger.append(scope, cause, {
+    action: 'message.sent',
+    entity: { type: 'message', id: messageId },
+    new: { from: sender, to: recipient.to, messageType: order.messageType },
+    meters: { messages: 1 },
+  });
+  return { messageId, to: recipient.to, queue: queueName(scope.tenantId, recipient.queue) };
+}
+
+async function findRecipient(
+  registry: Registry,
+  scope: TenantScope,
+  to: OutgoingOrder['to'],
+): Promise<{ to: string; queue: TenantQueue } | Problem> {
+  if (to === 'orchestrator') return { to, queue: 'orchestrator' };
+  if (typeof to === 'object') {
+    const able = await registry.findBySkill(scope, to.skill);
+    return able
+      ? { to: able.agentId, queue: queueOf(able) }
+      : new Problem('agent_not_found', { detail: 'No running agent of your tenant has this skill.' });
+  }
+  const found = await registry.find(scope, to);
+  if (!found || !isRunning(found.agent)) return new Problem('agent_not_found');
+  return { to, queue: queueOf(found.agent) };
+}
+
+/** A key that is bound to no agent must name a registered one: messages always come from somebody (api.md, Messages). */
+async function findSender(registry: Registry, scope: TenantScope, from: AgentId | undefined): Promise<AgentId | Problem> {
+  const pointer = '/from';
+  if (from === undefined)
+    return new Problem('validation_failed', {
+      errors: [{ pointer, message: 'name the agent that sends: this credential is bound to none' }],
+    });
+  if (await registry.find(scope, from)) return from;
+  return new Problem('validation_failed', { errors: [{ pointer, message: 'no agent of your tenant has this id' }] });
+}

@@ -1,0 +1,36 @@
+// Signing of envelopes. The control plane signs for one recipient, whose key opens nothing else; agents only ever verify (H-04).
+import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto';
+import { canonical } from './canonical.ts';
+
+/** One recipient's key of one key id. */
+export interface VerificationKey {
+  readonly keyId: string;
+  readonly key: Buffer;
+}
+
+/** HKDF-SHA-256 (RFC 5869) of the tenant's messaging secret, bound to tenant, recipient and key id. */
+export function deriveKey(secret: Buffer, tenantId: string, recipient: string, keyId: string): VerificationKey {
+  const info = `flowgrid/v1|${tenantId}|${recipient}|${keyId}`;
+  return { keyId, key: Buffer.from(hkdfSync('sha256', secret, Buffer.alloc(0), info, 32)) };
+}
+
+/** `v1.{keyId}.{base64url HMAC-SHA-256}` over the RFC 8785 form of the envelope without its signature. */
+export function sign(unsigned: object, { keyId, key }: VerificationKey): string {
+  return `v1.${keyId}.${mac(unsigned, key).toString('base64url')}`;
+}
+
+/** The key id a signature names; undefined when it is not one of ours. */
+export function signedUnder(signature: string): string | undefined {
+  return /^v1\.([a-z0-9]{1,16})\.[\w-]{43}$/.exec(signature)?.[1];
+}
+
+/** Constant-time check. */
+export function isSignedBy(unsigned: object, signature: string, { key }: VerificationKey): boolean {
+  const given = Buffer.from(signature.slice(signature.lastIndexOf('.') + 1), 'base64url');
+  const right = mac(unsigned, key);
+  return given.length === right.length && timingSafeEqual(given, right);
+}
+
+function mac(unsigned: object, key: Buffer): Buffer {
+  return createHmac('sha256', key).update(canonical(unsigned)).digest();
+}

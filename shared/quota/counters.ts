@@ -1,0 +1,89 @@
+// Daily counters: exact over all hosts, never above the limit, and not counted twice when an answer is lost.
+import * as z from 'zod';
+import { day, iso, newId, nextDay, now } from '../clock/clock.ts';
+import { Problem } from '../errors/problem.ts';
+import type { TenantScope } from '../scope/scope.ts';
+import { add, create, type DocumentKind } from '../storage/documents.ts';
+import type { TenantStore } from '../storage/tenant-partition.ts';
+import type { TenantRecords } from '../tenancy/tenant.ts';
+import { limitOf, type Meter } from './tiers.ts';
+
+const Counters: DocumentKind<{ used: number }> = {
+  container: 'work',
+  bucket: 'quota',
+  type: 'counter',
+  schema: z.strictObject({ used: z.int() }),
+};
+/** One per take, beside it in the batch: a repeat of the batch meets it and adds nothing. */
+const Takes: DocumentKind<{ amount: number }> = {
+  container: 'work',
+  bucket: 'quota',
+  type: 'take',
+  schema: z.strictObject({ amount: z.int() }),
+};
+
+/** A counter outlives its day so that yesterday can still be looked at. */
+const counterTtlSeconds = 3 * 86_400;
+const takeTtlSeconds = 600;
+
+export type DailyMeter = Extract<Meter, 'maxToolCallsPerDay'>;
+
+export interface Reading {
+  readonly meter: DailyMeter;
+  readonly limit: number;
+  readonly used: number;
+  readonly remaining: number;
+  readonly resetsAt: string;
+}
+
+export class QuotaCounters {
+  readonly #store: TenantStore;
+  readonly #records: TenantRecords;
+
+  constructor(store: TenantStore, records: TenantRecords) {
+    this.#store = store;
+    this.#records = records;
+  }
+
+  /** Where the tenant stands today; takes nothing. */
+  async read(scope: TenantScope, meter: DailyMeter): Promise<Reading> {
+    const [limit, counter] = await Promise.all([this.#limit(scope, meter), this.#store.of(scope).read(Counters, counterName(meter))]);
+    const used = counter?.body.used ?? 0;
+    return { meter, limit, used, remaining: Math.max(0, limit - used), resetsAt: iso(nextDay()) };
+  }
+
+  /** Takes `amount`, or answers the 429 and takes nothing. */
+  async take(scope: TenantScope, meter: DailyMeter, amount = 1): Promise<Problem | undefined> {
+    const limit = await this.#limit(scope, meter);
+    const partition = this.#store.of(scope);
+    const name = counterName(meter);
+    for (;;) {
+      const outcome = await partition.commit([
+        create(Takes, newId(), { amount }, takeTtlSeconds),
+        add(Counters, name, 'used', amount, limit),
+      ]);
+      if (outcome.done) return undefined;
+      if (outcome.status === 412) return this.#exceeded(meter, limit);
+      // The first of the day: whoever makes the counter, it is there afterwards.
+      await partition.commit([create(Counters, name, { used: 0 }, counterTtlSeconds)]);
+    }
+  }
+
+  async #limit(scope: TenantScope, meter: DailyMeter): Promise<number> {
+    const tenant = await this.#records.of(scope);
+    return tenant ? limitOf(tenant.tier, tenant.quotas, meter) : 0;
+  }
+
+  #exceeded(meter: DailyMeter, limit: number): Problem {
+    const resetsAt = nextDay();
+    return new Problem('quota_exceeded', {
+      detail: `The tenant has used its ${limit} of ${meter} for today.`,
+      extensions: { meter, limit, resetsAt: iso(resetsAt) },
+      headers: { 'Retry-After': String(Math.ceil((resetsAt - now()) / 1_000)) },
+    });
+  }
+}
+
+function counterName(meter: DailyMeter): string {
+  return `${meter}:${day()}`;
+}

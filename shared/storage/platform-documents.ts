@@ -1,0 +1,79 @@
+// The platform's own documents: uniqueness claims, the list of tenants, markers and leases. Nothing of a tenant's content is kept here.
+
+import type * as z from 'zod';
+import { newId } from '../clock/clock.ts';
+import type { PlatformScope } from '../scope/scope.ts';
+import { type Cosmos, request, statusOf } from './cosmos.ts';
+import type { Stored } from './documents.ts';
+
+export interface PlatformKind<Body> {
+  readonly type: string;
+  readonly schema: z.ZodType<Body>;
+}
+
+interface Item {
+  readonly id: string;
+  readonly type: string;
+  readonly body: unknown;
+  readonly write: string;
+  readonly _etag?: string;
+}
+
+export class PlatformDocuments {
+  readonly #cosmos: Cosmos;
+
+  constructor(cosmos: Cosmos) {
+    this.#cosmos = cosmos;
+  }
+
+  async read<Body>(scope: PlatformScope, kind: PlatformKind<Body>, name: string): Promise<Stored<Body> | undefined> {
+    scope.verify();
+    const item = await this.#readItem(`${kind.type}:${name}`);
+    return item && { name, body: kind.schema.parse(item.body), etag: item._etag ?? '' };
+  }
+
+  /** False when the name is taken. */
+  async create<Body>(scope: PlatformScope, kind: PlatformKind<Body>, name: string, body: Body): Promise<boolean> {
+    scope.verify();
+    const item = this.#item(kind, name, body);
+    const container = await this.#cosmos.container('platform');
+    return this.#unless([409], item, () => container.items.create(item));
+  }
+
+  /** False when the document has changed or gone since it was read. */
+  async replace<Body>(scope: PlatformScope, kind: PlatformKind<Body>, stored: Stored<Body>, body: Body): Promise<boolean> {
+    scope.verify();
+    const item = this.#item(kind, stored.name, body);
+    const container = await this.#cosmos.container('platform');
+    const accessCondition = { type: 'IfMatch', condition: stored.etag };
+    return this.#unless([404, 412], item, () => container.item(item.id, item.id).replace(item, { accessCondition }));
+  }
+
+  /** A cheap read that shows whether Cosmos answers at all. */
+  async ping(): Promise<void> {
+    await this.#readItem('ping:ping');
+  }
+
+  #item(kind: PlatformKind<unknown>, name: string, body: unknown): Item & { id: string } {
+    return { id: `${kind.type}:${name}`, type: kind.type, body: kind.schema.parse(body), write: newId() };
+  }
+
+  /** Runs a write; one of these statuses means "no", unless an earlier try of this very write was the one that got there first. */
+  #unless(statuses: readonly number[], item: Item, write: () => Promise<unknown>): Promise<boolean> {
+    return request(async (count) => {
+      try {
+        await write();
+        return true;
+      } catch (error) {
+        if (!statuses.includes(statusOf(error) ?? 0)) throw error;
+        return count > 1 && (await this.#readItem(item.id))?.write === item.write;
+      }
+    });
+  }
+
+  async #readItem(id: string): Promise<Item | undefined> {
+    const container = await this.#cosmos.container('platform');
+    const { resource } = await request(() => container.item(id, id).read<Item>());
+    return resource;
+  }
+}

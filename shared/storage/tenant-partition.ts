@@ -1,0 +1,206 @@
+// The only code that reads and writes tenants' documents. Every call carries the partition key of its scope; there is no way to leave it out.
+import type { JSONValue, OperationInput, OperationResponse, PartitionKey, SqlQuerySpec } from '@azure/cosmos';
+import { newId } from '../clock/clock.ts';
+import type { CandidateScope, TenantScope } from '../scope/scope.ts';
+import { type Cosmos, request, statusOf } from './cosmos.ts';
+import type { Change, DocumentKind, Outcome, Stored } from './documents.ts';
+
+/** A document on the wire. `write` is the id of the commit that made this version: a repeated commit recognises its own work by it. */
+interface Item {
+  readonly id: string;
+  readonly tenantId: string;
+  readonly type: string;
+  readonly bucket?: string;
+  readonly lane?: string;
+  readonly body: unknown;
+  readonly write: string;
+  readonly ttl?: number;
+  readonly _etag?: string;
+}
+
+/** Cosmos takes at most 100 operations in a batch. */
+const batchLimit = 100;
+
+/** Opens partitions. Made once per process. */
+export class TenantStore {
+  readonly #cosmos: Cosmos;
+
+  constructor(cosmos: Cosmos) {
+    this.#cosmos = cosmos;
+  }
+
+  /** Everything the scope's tenant has. */
+  of(scope: TenantScope): TenantPartition {
+    return new TenantPartition(this.#cosmos, scope.tenantId);
+  }
+
+  /** Point-reads what verifies a claim (a key, the tenant's record). For a candidate this is all there is. */
+  async verify<Body>(candidate: CandidateScope | TenantScope, kind: DocumentKind<Body>, name: string): Promise<Body | undefined> {
+    return (await new TenantPartition(this.#cosmos, candidate.tenantId).read(kind, name))?.body;
+  }
+}
+
+/** One tenant's documents. Failures of Cosmos are DependencyErrors; a stored body that no longer fits its schema is a bug and throws. */
+export class TenantPartition {
+  readonly #cosmos: Cosmos;
+  readonly #tenantId: string;
+
+  constructor(cosmos: Cosmos, tenantId: string) {
+    this.#cosmos = cosmos;
+    this.#tenantId = tenantId;
+  }
+
+  async read<Body>(kind: DocumentKind<Body>, name: string): Promise<Stored<Body> | undefined> {
+    const item = await this.#readItem(kind, `${kind.type}:${name}`);
+    return item && this.#parse(kind, item);
+  }
+
+  /** Documents of a kind in the order of their names, from behind `after`. */
+  async list<Body>(kind: DocumentKind<Body>, page: { limit: number; after?: string } = { limit: 1_000 }): Promise<Stored<Body>[]> {
+    const items = await this.#query<Item>(kind, page.limit, {
+      query: 'SELECT TOP @limit * FROM c WHERE c.type = @type AND c.id > @after ORDER BY c.id',
+      parameters: [
+        { name: '@limit', value: page.limit },
+        { name: '@type', value: kind.type },
+        { name: '@after', value: `${kind.type}:${page.after ?? ''}` },
+      ],
+    });
+    return items.map((item) => this.#parse(kind, item));
+  }
+
+  async count(kind: DocumentKind<unknown>): Promise<number> {
+    const counts = await this.#query<number>(kind, 1, {
+      query: 'SELECT VALUE COUNT(1) FROM c WHERE c.type = @type',
+      parameters: [{ name: '@type', value: kind.type }],
+    });
+    return counts[0] ?? 0;
+  }
+
+  /** Documents that span a time (`from`–`to`, ISO strings in the body) and touch [from, before), latest end first, over all buckets or lanes. */
+  async latest<Body extends { from: string; to: string }>(
+    kind: DocumentKind<Body>,
+    range: { from: string; before: string; endingBy: string },
+    limit: number,
+  ): Promise<Stored<Body>[]> {
+    const items = await this.#query<Item>(kind, limit, {
+      query:
+        'SELECT TOP @limit * FROM c WHERE c.type = @type AND c.body.to >= @from AND c.body.to <= @endingBy AND c.body["from"] < @before ORDER BY c.body.to DESC',
+      parameters: [
+        { name: '@limit', value: limit },
+        { name: '@type', value: kind.type },
+        { name: '@from', value: range.from },
+        { name: '@endingBy', value: range.endingBy },
+        { name: '@before', value: range.before },
+      ],
+    });
+    return items.map((item) => this.#parse(kind, item));
+  }
+
+  /**
+   * Makes all changes or none, in one transactional batch. Safe under lost answers: a repeat that meets its own work counts as done.
+   * A batch of nothing but removals counts what is already gone as done.
+   */
+  async commit(changes: readonly Change[], bucket?: string): Promise<Outcome> {
+    const first = changes[0];
+    if (!first || changes.length > batchLimit) throw new RangeError(`a commit holds 1–${batchLimit} changes`);
+    const partitionKey = this.#partitionKey(first.kind, bucket);
+    const write = newId();
+    const operations = changes.map((change) => this.#operation(change, write, bucket));
+    const container = await this.#cosmos.container(first.kind.container);
+
+    return request(async (count) => {
+      const { result, code } = await container.items.batch(operations, partitionKey);
+      const results = result ?? [];
+      const at = results.findIndex((each) => each.statusCode >= 400 && each.statusCode !== 424);
+      if (at < 0 && (code ?? 200) < 300) return { done: true };
+      const status = results[at]?.statusCode ?? code;
+      if (status !== 404 && status !== 409 && status !== 412) throw Object.assign(new Error('batch refused'), failure(results[at], code));
+      if (count > 1 && (await this.#isDone(changes, write, bucket))) return { done: true };
+      if (status === 404 && changes.every((change) => change.op === 'remove' && change.etag === undefined)) return { done: true };
+      return { done: false, at: Math.max(at, 0), status };
+    });
+  }
+
+  /** Whether an earlier try of this very commit went through: then one of the documents it wrote bears its id. */
+  async #isDone(changes: readonly Change[], write: string, bucket: string | undefined): Promise<boolean> {
+    const witness = changes.find((change) => change.op === 'create' || change.op === 'put' || change.op === 'replace');
+    if (!witness) return changes.every((change) => change.op === 'remove');
+    const item = await this.#readItem(witness.kind, `${witness.kind.type}:${witness.name}`, bucket);
+    return item?.write === write;
+  }
+
+  #operation(change: Change, write: string, bucket: string | undefined): OperationInput {
+    const id = `${change.kind.type}:${change.name}`;
+    switch (change.op) {
+      case 'create':
+        return { operationType: 'Create', resourceBody: this.#item(change, write, bucket) };
+      case 'put':
+        return { operationType: 'Upsert', resourceBody: this.#item(change, write, bucket) };
+      case 'replace':
+        return { operationType: 'Replace', id, ifMatch: change.etag, resourceBody: this.#item(change, write, bucket) };
+      case 'remove':
+        return { operationType: 'Delete', id, ...(change.etag !== undefined && { ifMatch: change.etag }) };
+      case 'add': {
+        const operations = [{ op: 'incr' as const, path: `/body/${change.field}`, value: change.amount }];
+        const bound = change.atMost;
+        const resourceBody =
+          bound === undefined
+            ? { operations }
+            : { operations, condition: `FROM c WHERE c.body.${change.field} <= ${bound - change.amount}` };
+        return { operationType: 'Patch', id, resourceBody };
+      }
+    }
+  }
+
+  #item(change: Extract<Change, { body: unknown }>, write: string, bucket: string | undefined): Record<string, JSONValue> & { id: string } {
+    const { kind, name } = change;
+    const item: Item = {
+      id: `${kind.type}:${name}`,
+      tenantId: this.#tenantId,
+      type: kind.type,
+      ...(kind.container === 'work' && { bucket: this.#second(kind, bucket) }),
+      ...(kind.container === 'ledger' && { lane: this.#second(kind, bucket) }),
+      body: kind.schema.parse(change.body),
+      write,
+      ...(change.op === 'create' && change.ttlSeconds !== undefined && { ttl: change.ttlSeconds }),
+    };
+    // The SDK's JSON type knows no `unknown`; every schema of ours describes JSON.
+    return item as unknown as Record<string, JSONValue> & { id: string };
+  }
+
+  #second(kind: DocumentKind<unknown>, bucket: string | undefined): string {
+    const second = bucket ?? kind.bucket;
+    if (second === undefined) throw new TypeError(`${kind.type} needs a bucket`);
+    return second;
+  }
+
+  #partitionKey(kind: DocumentKind<unknown>, bucket: string | undefined): PartitionKey {
+    return kind.container === 'control' ? this.#tenantId : [this.#tenantId, this.#second(kind, bucket)];
+  }
+
+  async #readItem(kind: DocumentKind<unknown>, id: string, bucket?: string): Promise<Item | undefined> {
+    const container = await this.#cosmos.container(kind.container);
+    const { resource } = await request(() => container.item(id, this.#partitionKey(kind, bucket)).read<Item>());
+    return resource;
+  }
+
+  /** Kinds without a bucket of their own are read over all buckets of the tenant: the prefix of a hierarchical key. */
+  async #query<Row>(kind: DocumentKind<unknown>, limit: number, query: SqlQuerySpec): Promise<Row[]> {
+    const container = await this.#cosmos.container(kind.container);
+    const partitionKey = kind.container !== 'control' && kind.bucket === undefined ? [this.#tenantId] : this.#partitionKey(kind, undefined);
+    const { resources } = await request(() => container.items.query<Row>(query, { partitionKey, maxItemCount: limit }).fetchAll());
+    return resources;
+  }
+
+  #parse<Body>(kind: DocumentKind<Body>, item: Item): Stored<Body> {
+    if (item.tenantId !== this.#tenantId) throw new Error('a document of another tenant came back');
+    return { name: item.id.slice(kind.type.length + 1), body: kind.schema.parse(item.body), etag: item._etag ?? '' };
+  }
+}
+
+/** A batch refused for another reason looks to the retry like any other failed request. */
+function failure(result: OperationResponse | undefined, code: number | undefined): { code: number; retryAfterInMs?: number } {
+  const status = result?.statusCode ?? statusOf({ code }) ?? 500;
+  const after = result && 'retryAfterMilliseconds' in result ? Number(result.retryAfterMilliseconds) : Number.NaN;
+  return { code: status, ...(after > 0 && { retryAfterInMs: after }) };
+}

@@ -1,0 +1,17 @@
+// W3C Trace Context: an incoming `traceparent` is honoured when it is valid and ignored as a whole when it is not (section 3.2 of the standard).
+import { randomBytes } from 'node:crypto';
+
+export interface Trace {
+  /** 32 hex digits. */
+  readonly traceId: string;
+  /** The header to send onward: same trace, our own span. */
+  readonly traceparent: string;
+}
+
+const valid = /^00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})$/;
+
+export function continueTrace(header: string | null | undefined): Trace {
+  const match = header ? valid.exec(header) : null;
+  const traceId = match?.[1] ?? randomBytes(16).toString('hex');
+  return { traceId, traceparent: `00-${traceId}-${randomBytes(8).toString('hex')}-${match?.[2] ?? '01'}` };
+}

@@ -1,0 +1,157 @@
+// Key Vault: one RSA key a tenant, and secrets under names that begin with the tenant (architecture 3). Failures are DependencyErrors.
+
+import { constants, createPublicKey, publicEncrypt } from 'node:crypto';
+import type { CryptographyClient, KeyClient, JsonWebKey as KeyVaultJsonWebKey, KeyVaultKey } from '@azure/keyvault-keys';
+import type { SecretClient } from '@azure/keyvault-secrets';
+import type { Config } from '../config/config.ts';
+import { loadSdk } from '../config/load-sdk.ts';
+import { plainLoopback } from '../config/loopback-transport.ts';
+import { DependencyError } from '../errors/problem.ts';
+import type { TenantScope } from '../scope/scope.ts';
+
+/** `conn`: credentials, `msg`: messaging, `app`: the tenant's own OAuth apps. */
+export type SecretKind = 'conn' | 'msg' | 'app';
+
+interface Clients {
+  readonly secrets: SecretClient;
+  readonly keys: KeyClient;
+  crypto(keyId: string): CryptographyClient;
+}
+
+const wrapAlgorithm = 'RSA-OAEP-256';
+
+export class Vault {
+  readonly #config: Config;
+  #clients: Promise<Clients> | undefined;
+
+  constructor(config: Config) {
+    this.#config = config;
+  }
+
+  /** Makes the tenant's key if it has none. Safe to repeat. */
+  async ensureTenantKey(scope: TenantScope): Promise<void> {
+    const name = keyName(scope);
+    await this.#call(async ({ keys }) => {
+      const present = await absent(keys.getKey(name));
+      if (!present) await keys.createRsaKey(name, { keySize: 2048, keyOps: ['wrapKey', 'unwrapKey'] });
+    });
+  }
+
+  /** Wraps a data key under the tenant's current key, locally with its public half. `keyId` names the version that can unwrap it. */
+  async wrap(scope: TenantScope, dataKey: Buffer): Promise<{ keyId: string; wrapped: Buffer }> {
+    const key = await this.#call(({ keys }) => keys.getKey(keyName(scope)));
+    const { id, jwk } = publicHalf(key);
+    const wrapped = publicEncrypt(
+      { key: createPublicKey({ key: jwk, format: 'jwk' }), oaepHash: 'sha256', padding: constants.RSA_PKCS1_OAEP_PADDING },
+      dataKey,
+    );
+    return { keyId: id, wrapped };
+  }
+
+  /** Unwraps a data key in Key Vault. Throws a TypeError for a key id that is not this tenant's. */
+  async unwrap(scope: TenantScope, keyId: string, wrapped: Buffer): Promise<Buffer> {
+    const [, kind, name] = new URL(keyId).pathname.split('/');
+    if (kind !== 'keys' || name !== keyName(scope)) throw new TypeError('this key is not the key of the tenant');
+    const { result } = await this.#call((clients) => clients.crypto(keyId).unwrapKey(wrapAlgorithm, wrapped));
+    return Buffer.from(result);
+  }
+
+  /** Stores a new, immutable version of a secret and answers its version. */
+  async writeSecret(scope: TenantScope, kind: SecretKind, name: string, value: string): Promise<string> {
+    const secret = await this.#call(({ secrets }) => secrets.setSecret(secretName(scope, kind, name), value));
+    const { version } = secret.properties;
+    if (!version) throw new Error('Key Vault answered no version');
+    return version;
+  }
+
+  /** The named version, or the latest; undefined when there is none. */
+  async readSecret(scope: TenantScope, kind: SecretKind, name: string, version?: string): Promise<string | undefined> {
+    const options = version === undefined ? {} : { version };
+    const secret = await this.#call(({ secrets }) => absent(secrets.getSecret(secretName(scope, kind, name), options)));
+    return secret?.value;
+  }
+
+  /** Takes a superseded version out of use. */
+  async disableSecret(scope: TenantScope, kind: SecretKind, name: string, version: string): Promise<void> {
+    await this.#call(({ secrets }) => secrets.updateSecretProperties(secretName(scope, kind, name), version, { enabled: false }));
+  }
+
+  /** A cheap call that shows whether Key Vault answers at all. */
+  async ping(): Promise<void> {
+    await this.#call(({ secrets }) => absent(secrets.getSecret('p--ping')));
+  }
+
+  async #call<T>(work: (clients: Clients) => Promise<T>): Promise<T> {
+    this.#clients ??= this.#open();
+    try {
+      return await work(await this.#clients);
+    } catch (error) {
+      const status = statusOf(error);
+      if (error instanceof TypeError || (status !== undefined && status < 500 && status !== 429 && status !== 408)) throw error;
+      throw new DependencyError('keyVault', `Key Vault did not answer (${status ?? 'no answer'})`, { cause: error });
+    }
+  }
+
+  async #open(): Promise<Clients> {
+    const { transport, keyVaultUrl } = this.#config;
+    const { KeyClient, CryptographyClient } = await loadSdk(() => import('@azure/keyvault-keys'));
+    const { SecretClient } = await loadSdk(() => import('@azure/keyvault-secrets'));
+    const retryOptions = { maxRetries: 5, retryDelayInMs: 25, maxRetryDelayInMs: 1_000 };
+    if (transport.kind === 'azure') {
+      const credential = new (await loadSdk(() => import('@azure/identity'))).ManagedIdentityCredential();
+      const options = { retryOptions };
+      return {
+        secrets: new SecretClient(keyVaultUrl, credential, options),
+        keys: new KeyClient(keyVaultUrl, credential, options),
+        crypto: (keyId) => new CryptographyClient(keyId, credential, options),
+      };
+    }
+    const token = transport.keyVaultToken;
+    const credential = { getToken: async () => ({ token, expiresOnTimestamp: Number.MAX_SAFE_INTEGER }) };
+    const options = {
+      retryOptions,
+      disableChallengeResourceVerification: true,
+      additionalPolicies: [{ policy: plainLoopback, position: 'perRetry' as const }],
+    };
+    const url = secure(keyVaultUrl);
+    return {
+      secrets: new SecretClient(url, credential, options),
+      keys: new KeyClient(url, credential, options),
+      crypto: (keyId) => new CryptographyClient(secure(keyId), credential, options),
+    };
+  }
+}
+
+function keyName(scope: TenantScope): string {
+  return `t--${scope.tenantId}`;
+}
+
+/** Ids hold no `--`, so no name of one kind can be read as another's (architecture 3). */
+function secretName(scope: TenantScope, kind: SecretKind, name: string): string {
+  return `t--${scope.tenantId}--${kind}--${name}`;
+}
+
+/** What was asked for, or undefined where Key Vault says 404. */
+async function absent<T>(found: Promise<T>): Promise<T | undefined> {
+  try {
+    return await found;
+  } catch (error) {
+    if (statusOf(error) === 404) return undefined;
+    throw error;
+  }
+}
+
+function statusOf(error: unknown): number | undefined {
+  if (typeof error !== 'object' || error === null || !('statusCode' in error)) return undefined;
+  return typeof error.statusCode === 'number' ? error.statusCode : undefined;
+}
+
+function publicHalf(key: KeyVaultKey): { id: string; jwk: { kty: string; n: string; e: string } } {
+  const jwk: KeyVaultJsonWebKey | undefined = key.key;
+  if (!key.id || !jwk?.n || !jwk.e) throw new Error('the tenant key is not an RSA key');
+  return { id: key.id, jwk: { kty: 'RSA', n: Buffer.from(jwk.n).toString('base64url'), e: Buffer.from(jwk.e).toString('base64url') } };
+}
+
+function secure(url: string): string {
+  return url.replace(/^http:/, 'https:');
+}
