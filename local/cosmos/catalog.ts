@@ -7,6 +7,7 @@ import type { Json } from './json.ts';
 import { badRequest, conflict, notFound, ownerNotFound } from './refusal.ts';
 
 export const catalogSchema = `
+  PRAGMA locking_mode = EXCLUSIVE;
   CREATE TABLE IF NOT EXISTS databases (key INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, etag TEXT NOT NULL, ts INTEGER NOT NULL);
   CREATE TABLE IF NOT EXISTS containers (
     key INTEGER PRIMARY KEY AUTOINCREMENT, database INTEGER NOT NULL, id TEXT NOT NULL, definition TEXT NOT NULL, etag TEXT NOT NULL,

@@ -56,7 +56,8 @@ export class Invoker {
    * cannot stop any.
    */
   log(core: CoreContext | undefined, level: LogLevel, category: LogCategory, message: string): void {
-    const line = new LogHookContext(this.#app, core, level, category, message);
+    const { invocationContext, hookData = {} } = core?.hooked ?? {};
+    const line = { level, message, category, invocationContext, hookData, appHookData: this.#app.appHookData };
     try {
       for (const hook of this.#app.hooks.log) hook(line);
     } catch {
@@ -76,29 +77,38 @@ export class Invoker {
   async #run(
     made: InvocationModel | Promise<InvocationModel>,
     core: CoreContext,
-    handler: Handler,
+    functionCallback: Handler,
     mustAnswer: boolean,
   ): Promise<InvocationResponse> {
-    const { preInvocation, postInvocation } = this.#app.hooks;
+    const { hooks, appHookData } = this.#app;
     const model = await made;
     const { context, inputs } = await model.getArguments();
-    const hooked = new InvocationHookContext(this.#app, context, inputs, handler);
+    const hooked: Hooked = { inputs, functionCallback, result: null, error: null, invocationContext: context, hookData: {}, appHookData };
     core.hooked = hooked;
-    core.state = 'preInvocationHooks';
-    for (const hook of preInvocation) await hook(hooked);
-    core.state = 'invocation';
+    for (const hook of hooks.preInvocation) await hook(hooked);
     try {
       hooked.result = await model.invokeFunction(context, hooked.inputs, hooked.functionCallback);
     } catch (error) {
       hooked.error = error;
     }
     core.state = 'postInvocationHooks';
-    for (const hook of postInvocation) await hook(hooked);
+    for (const hook of hooks.postInvocation) await hook(hooked);
     core.state = undefined;
     if (hooked.error !== null && hooked.error !== undefined) throw hooked.error;
     if (mustAnswer && (hooked.result === null || hooked.result === undefined)) throw new Error('The function returned no response.');
     return model.getResponse(context, hooked.result);
   }
+}
+
+/** What hooks are given: `inputs` and `functionCallback` count before, `result` and `error` after the handler ran. The library guards the rest. */
+interface Hooked {
+  inputs: unknown[];
+  functionCallback: Handler;
+  result: unknown;
+  error: unknown;
+  readonly invocationContext: unknown;
+  readonly hookData: Record<string, unknown>;
+  readonly appHookData: Record<string, unknown>;
 }
 
 /** What the library knows of an invocation. */
@@ -107,8 +117,9 @@ class CoreContext {
   readonly metadata: FunctionMetadata;
   readonly request: InvocationRequest;
   readonly #invoker: Invoker;
-  state: 'preInvocationHooks' | 'invocation' | 'postInvocationHooks' | undefined;
-  hooked: InvocationHookContext | undefined;
+  /** In other states the library warns of a log line after the handler's end. */
+  state: 'postInvocationHooks' | undefined;
+  hooked: Hooked | undefined;
 
   constructor(invoker: Invoker, metadata: FunctionMetadata, request: InvocationRequest) {
     this.#invoker = invoker;
@@ -119,68 +130,5 @@ class CoreContext {
 
   log(level: LogLevel, category: LogCategory, message: string): void {
     this.#invoker.log(this, level, category, message);
-  }
-}
-
-/** One object for both kinds of invocation hooks: `functionCallback` and `inputs` count before, `result` and `error` after the handler ran. */
-class InvocationHookContext {
-  readonly #app: FunctionApp;
-  readonly #context: unknown;
-  #hookData: Record<string, unknown> | undefined;
-  inputs: unknown[];
-  functionCallback: Handler;
-  result: unknown = null;
-  error: unknown = null;
-
-  constructor(app: FunctionApp, context: unknown, inputs: unknown[], handler: Handler) {
-    this.#app = app;
-    this.#context = context;
-    this.inputs = inputs;
-    this.functionCallback = handler;
-  }
-
-  get hookData(): Record<string, unknown> {
-    this.#hookData ??= {};
-    return this.#hookData;
-  }
-
-  get appHookData(): Record<string, unknown> {
-    return this.#app.appHookData;
-  }
-
-  get invocationContext(): unknown {
-    return this.#context;
-  }
-}
-
-class LogHookContext {
-  readonly #app: FunctionApp;
-  readonly #core: CoreContext | undefined;
-  readonly #category: LogCategory;
-  level: LogLevel;
-  message: string;
-
-  constructor(app: FunctionApp, core: CoreContext | undefined, level: LogLevel, category: LogCategory, message: string) {
-    this.#app = app;
-    this.#core = core;
-    this.#category = category;
-    this.level = level;
-    this.message = message;
-  }
-
-  get category(): LogCategory {
-    return this.#category;
-  }
-
-  get hookData(): Record<string, unknown> {
-    return this.#core?.hooked?.hookData ?? {};
-  }
-
-  get appHookData(): Record<string, unknown> {
-    return this.#app.appHookData;
-  }
-
-  get invocationContext(): unknown {
-    return this.#core?.hooked?.invocationContext;
   }
 }

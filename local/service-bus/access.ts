@@ -85,7 +85,7 @@ export class Guard {
     if (token.path !== '' && !isBelow(token.path, path)) {
       throw new Refusal('InvalidAudience: The authorization header contains a token with a wrong audience.');
     }
-    const ofQueue = (this.#queues.resolve(path)?.settings.authorizationRules ?? []).filter((rule) => rule.keyName === token.rule);
+    const ofQueue = (this.#queues.resolve(path)?.queue.settings.authorizationRules ?? []).filter((rule) => rule.keyName === token.rule);
     const root = { rights, primaryKey: this.#rootKey, secondaryKey: this.#rootKey };
     const rule = [...ofQueue, ...(token.rule === ROOT_RULE ? [root] : [])].find((candidate) =>
       [candidate.primaryKey, candidate.secondaryKey].some((key) => signedWith(key, token)),

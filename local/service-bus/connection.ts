@@ -6,7 +6,7 @@ import { addressPath, Claims, isBelow } from './access.ts';
 import { Alarm } from './alarm.ts';
 import { AmqpError, accept, confirm, notFound, notModelled, tap } from './amqp.ts';
 import type { Broker, Client } from './broker.ts';
-import { acceptsMessages, givesMessages, type Node } from './queues.ts';
+import { acceptsMessages, givesMessages, type Place } from './queues.ts';
 import { ReceivingLink } from './receiving.ts';
 import { Replies, serveManagement, serveTokens } from './requests.ts';
 import { SendingLink } from './sending.ts';
@@ -70,7 +70,7 @@ export class ClientConnection implements Client {
   }
 
   recheck(under: string): void {
-    for (const [link, { path, wanted, end }] of this.#attached) {
+    for (const [link, { path, wanted }] of this.#attached) {
       if (!isBelow(under, path)) continue;
       try {
         this.#demandOpen(path, wanted);
@@ -124,7 +124,7 @@ export class ClientConnection implements Client {
   #openEntity(link: Link, path: string): void {
     if (link.source?.filter && 'com.microsoft:session-filter' in link.source.filter) throw notModelled('sessions');
     const wanted = link.is_sender() ? 'Listen' : 'Send';
-    const { place } = this.#demandOpen(path, wanted);
+    const place = this.#demandOpen(path, wanted);
     if (wanted === 'Send' && place.dead) throw new AmqpError('amqp:not-allowed', 'Messages cannot be sent to a dead-letter queue.');
     const end = link.is_sender()
       ? new ReceivingLink(this.#broker, this, link as Sender, place)
@@ -133,23 +133,23 @@ export class ClientConnection implements Client {
   }
 
   /** @throws AmqpError unauthorized-access before anything tells whether the entity is there, then not-found */
-  #demand(path: string, wanted: readonly Right[]): Node {
+  #demand(path: string, wanted: readonly Right[]): Place {
     if (!this.#claims.allows(path, wanted)) {
       const what = `'${wanted[0]}' claim(s) are required to perform this operation. Resource: '${path}'.`;
       throw new AmqpError('amqp:unauthorized-access', `Unauthorized access. ${what}`);
     }
     if (path.includes('/$transfer')) throw notModelled('transfer queues');
-    const node = this.#broker.queues.resolve(path);
-    if (!node) throw notFound(path);
-    return node;
+    const place = this.#broker.queues.resolve(path);
+    if (!place) throw notFound(path);
+    return place;
   }
 
   /** @throws AmqpError as `#demand`, and entity-disabled when its status does not let messages in, or out */
-  #demandOpen(path: string, wanted: Right): Node {
-    const node = this.#demand(path, [wanted]);
-    const open = wanted === 'Send' ? acceptsMessages(node.place.queue) : givesMessages(node.place.queue);
+  #demandOpen(path: string, wanted: Right): Place {
+    const place = this.#demand(path, [wanted]);
+    const open = wanted === 'Send' ? acceptsMessages(place.queue) : givesMessages(place.queue);
     if (!open) throw new AmqpError('com.microsoft:entity-disabled', `Messaging entity '${path}' is currently disabled.`);
-    return node;
+    return place;
   }
 
   #forget(link: Link, reason?: AmqpError): void {

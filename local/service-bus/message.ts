@@ -50,8 +50,12 @@ export interface Stamps {
   readonly deadLetterSource: string | undefined;
 }
 
-/** Reads a sent message, gives it a message id when it has none, and drops what only the broker may write. */
-export function ingest(raw: Buffer): Incoming {
+/**
+ * Reads a sent message, gives it a message id when it has none, and drops what only the broker may write.
+ * @throws AmqpError message-size-exceeded, decode-error
+ */
+export function ingest(raw: Buffer, limit: number): Incoming {
+  demandSize(raw, limit);
   let ttl: number | undefined;
   let scheduled: number | undefined;
   let identified = false;
@@ -83,9 +87,16 @@ export function ingest(raw: Buffer): Incoming {
   return { bytes: Buffer.concat(kept), size: raw.length, ttl, scheduled };
 }
 
-/** The messages of a batch envelope. */
-export function unpack(envelope: Buffer): Buffer[] {
-  return sections(envelope).flatMap(({ code, value }) => (code === DATA ? [content(value)] : []));
+/** The same for the messages of a batch envelope, which counts as one message against the limit. */
+export function ingestBatch(envelope: Buffer, limit: number): Incoming[] {
+  demandSize(envelope, limit);
+  return sections(envelope).flatMap(({ code, value }) => (code === DATA ? [ingest(content(value), limit)] : []));
+}
+
+function demandSize({ length }: Buffer, limit: number): void {
+  if (length <= limit) return;
+  const sizes = `The received message (size:${length} bytes) exceeds the limit (${limit} bytes) currently allowed on the link.`;
+  throw new AmqpError('amqp:link:message-size-exceeded', sizes);
 }
 
 /** A kept message as it goes to a receiver. */

@@ -28,11 +28,6 @@ export interface Queue {
   reserved: number;
 }
 
-/** What an address names. */
-export interface Node {
-  readonly place: Place;
-}
-
 export const queueTable = `
   CREATE TABLE IF NOT EXISTS queue (
     id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE COLLATE NOCASE, settings TEXT NOT NULL,
@@ -73,13 +68,11 @@ export class Queues {
     return names.flatMap((name) => this.#byName.get(name) ?? []);
   }
 
-  /** The queue, dead-letter queue or management node at a path in lower case. */
-  resolve(path: string): Node | undefined {
-    const management = path.endsWith('/$management');
-    const entity = management ? path.slice(0, -'/$management'.length) : path;
-    const dead = entity.endsWith('/$deadletterqueue');
-    const queue = this.#byName.get(dead ? entity.slice(0, -'/$deadletterqueue'.length) : entity);
-    return queue && { place: dead ? queue.deadLetters : queue.main };
+  /** The queue or dead-letter queue at a path in lower case, or whose management node is there. */
+  resolve(path: string): Place | undefined {
+    const [, name = '', dead] = /^(.*?)(\/\$deadletterqueue)?(?:\/\$management)?$/.exec(path) ?? [];
+    const queue = this.#byName.get(name);
+    return dead ? queue?.deadLetters : queue?.main;
   }
 
   create(name: string, settings: Settings): Promise<Queue> {

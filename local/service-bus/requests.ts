@@ -3,31 +3,33 @@ import type { EventContext, Receiver, Sender } from 'rhea';
 import rhea from 'rhea';
 import { type Claims, parseToken, Refusal, resourcePath } from './access.ts';
 import { AmqpError, notFound, notModelled, presettle, settle } from './amqp.ts';
-import type { Broker, Cuttable } from './broker.ts';
+import type { Broker, Client } from './broker.ts';
 import { ingest } from './message.ts';
 import type { Settlement } from './messages.ts';
-import type { Node, Place } from './queues.ts';
+import type { Place } from './queues.ts';
 import type { Right } from './settings.ts';
 
-/** A decoded request; bodies are what rhea makes of AMQP maps. */
+/** What a node works with, on one connection. */
+export interface NodeContext {
+  readonly broker: Broker;
+  readonly client: Client;
+  readonly replies: Replies;
+}
+
+/** An AMQP map as rhea decodes it. */
+type Fields = Readonly<Record<string, unknown>>;
 interface Request {
-  readonly operation: unknown;
-  readonly properties: Readonly<Record<string, unknown>>;
+  readonly properties: Fields;
   readonly body: unknown;
 }
-type Body = Readonly<Record<string, unknown>>;
 interface Answer {
   readonly status: number;
-  readonly body?: unknown;
+  readonly body?: Fields;
 }
+const ok = (body: Fields = {}): Answer => ({ status: 200, body });
 
 // The SDK's own table (core-amqp, ConditionStatusMapper).
 const statuses: Readonly<Record<string, number>> = {
-  'amqp:not-found': 404,
-  'com.microsoft:message-not-found': 404,
-  'amqp:not-implemented': 501,
-  'com.microsoft:message-lock-lost': 410,
-  'com.microsoft:server-busy': 503,
   'com.microsoft:argument-error': 400,
   'amqp:decode-error': 400,
   'amqp:not-allowed': 400,
@@ -35,6 +37,11 @@ const statuses: Readonly<Record<string, number>> = {
   'amqp:unauthorized-access': 401,
   'amqp:resource-limit-exceeded': 403,
   'amqp:link:message-size-exceeded': 403,
+  'amqp:not-found': 404,
+  'com.microsoft:message-not-found': 404,
+  'com.microsoft:message-lock-lost': 410,
+  'amqp:not-implemented': 501,
+  'com.microsoft:server-busy': 503,
 };
 
 /** The links replies go out on, by the address requests name in `reply-to`. */
@@ -46,42 +53,45 @@ export class Replies {
     for (const address of [link.name, link.target?.address]) if (address) this.#links.set(address, link);
   }
 
-  remove(matches: (link: Sender) => boolean): void {
-    for (const [address, link] of this.#links) if (matches(link)) this.#links.delete(address);
+  remove(link: Sender | Receiver): void {
+    for (const address of [link.name, link.target?.address]) if (address && this.#links.get(address) === link) this.#links.delete(address);
   }
 
-  send(to: string | undefined, message: object): void {
+  send(to: string | undefined, message: Parameters<Sender['send']>[0]): void {
     const link = this.#links.get(to ?? '');
-    if (link?.sendable()) link.send(message as Parameters<Sender['send']>[0]);
-    else link?.close(new AmqpError('amqp:link:transfer-limit-exceeded', 'No credit for a reply.').fields);
+    if (link?.sendable()) link.send(message);
+    else link?.close(new AmqpError('amqp:link:transfer-limit-exceeded', 'There is no credit for a reply.').fields);
   }
 }
 
-/** Answers every request that comes on `link`, with the property names this kind of node uses. */
-function serve(link: Receiver, replies: Replies, style: 'cbs' | 'management', answer: (request: Request) => Promise<Answer>): void {
-  const [code, text, condition] =
-    style === 'cbs' ? ['status-code', 'status-description', 'error-condition'] : ['statusCode', 'statusDescription', 'errorCondition'];
+/** Answers every request that comes on `link`; the names of the reply's properties differ by node. */
+function serve(
+  link: Receiver,
+  replies: Replies,
+  names: readonly [string, string, string],
+  answer: (request: Request) => Promise<Answer>,
+): void {
+  const [status, description, condition] = names;
   link.add_credit(100);
   link.on('message', ({ message: raw, delivery }: EventContext) => {
     if (!delivery) return;
-    let request: ReturnType<typeof rhea.message.decode>;
-    try {
-      // Undecoded by `tap`.
-      request = rhea.message.decode(raw as unknown as Buffer);
-    } catch {
-      return settle(delivery, new AmqpError('amqp:decode-error', 'The request is not a well-formed AMQP message.'));
-    }
+    // Undecoded by `tap`; `answer` is async, so what decoding throws is an answer too.
+    const bytes = raw as unknown as Buffer;
+    let request: Fields = {};
+    const reply = (code: number, text: string, more?: Fields, body?: Fields) => {
+      const properties = { [status]: rhea.types.wrap_int(code), [description]: text, ...more };
+      const message = { correlation_id: request['message_id'], application_properties: properties, body };
+      // A message as rhea takes it, which its typings narrow to one that has methods.
+      replies.send(request['reply_to'] as string | undefined, message as unknown as Parameters<Sender['send']>[0]);
+    };
     settle(delivery);
-    const properties = request['application_properties'] ?? {};
-    const reply = (status: number, description: string, more: object, body?: unknown) =>
-      replies.send(request['reply_to'], {
-        correlation_id: request['message_id'],
-        application_properties: { [code]: rhea.types.wrap_int(status), [text]: description, ...more },
-        body,
-      });
-    answer({ operation: properties['operation'], properties, body: request['body'] })
+    const answered = async () => {
+      request = rhea.message.decode(bytes);
+      return answer({ properties: fields(request['application_properties'] ?? {}), body: request['body'] });
+    };
+    answered()
       .then(
-        ({ status, body }) => reply(status, status === 202 ? 'Accepted' : 'OK', {}, body),
+        ({ status: code, body }) => reply(code, code === 202 ? 'Accepted' : 'OK', {}, body),
         (thrown: unknown) => {
           const error = AmqpError.from(thrown);
           reply(statuses[error.condition] ?? 500, error.message, { [condition]: error.condition });
@@ -91,21 +101,14 @@ function serve(link: Receiver, replies: Replies, style: 'cbs' | 'management', an
   });
 }
 
-/** `$cbs`: a token put here is verified at once and kept for the connection; `changed` is called when one was. */
-export function serveTokens(
-  broker: Broker,
-  connection: Cuttable,
-  link: Receiver,
-  replies: Replies,
-  claims: Claims,
-  changed: () => void,
-): void {
-  serve(link, replies, 'cbs', ({ operation, properties, body }) => {
+/** `$cbs`: a token put here is verified at once, and kept for the connection. */
+export function serveTokens(link: Receiver, { broker, client, replies }: NodeContext, claims: Claims): void {
+  serve(link, replies, ['status-code', 'status-description', 'error-condition'], async ({ properties, body }) => {
     const audience = String(properties['name'] ?? '');
     const path = resourcePath(audience);
-    return broker.play(connection, `put-token ${path}`, () => {
-      if (operation !== 'put-token') throw notModelled(`the operation ${String(operation)} of $cbs`);
-      if (properties['type'] !== 'servicebus.windows.net:sastoken') throw notModelled(`tokens of type ${String(properties['type'])}`);
+    return broker.play(client, `put-token ${path}`, () => {
+      if (properties['operation'] !== 'put-token') throw notModelled(`the operation ${properties['operation']} of $cbs`);
+      if (properties['type'] !== 'servicebus.windows.net:sastoken') throw notModelled(`tokens of type ${properties['type']}`);
       try {
         claims.put(path, parseToken(String(body)));
       } catch (error) {
@@ -113,120 +116,102 @@ export function serveTokens(
       }
       // Only who may look is told that there is nothing.
       if (path !== '' && !broker.queues.resolve(path)) throw notFound(audience);
-      changed();
+      client.recheck(path);
       return { status: 202 };
     });
   });
 }
 
-const sequencesOf = (body: Body) => numbers(body['sequence-numbers']);
-const settlements: Readonly<Record<string, Settlement['verb']>> = {
+/** `{entity}/$management`. `demand` gives the place, and throws when the connection may not do what needs a right. */
+export function serveManagement(link: Receiver, { broker, client, replies }: NodeContext, demand: (wanted: Right) => Place): void {
+  const { messages } = broker;
+  const act = (verb: string, right: Right, work: (place: Place) => Promise<Answer>, locks: readonly Buffer[] = []) => {
+    const place = demand(right);
+    const lose = async () => void (await Promise.all(locks.map((token) => messages.loseLock(place, token))));
+    return broker.play(client, `${verb} ${place.queue.name}`, () => work(place), locks.length > 0 ? lose : undefined);
+  };
+  const operations: Readonly<Record<string, (body: Fields) => Promise<Answer>>> = {
+    'com.microsoft:peek-message': (body) =>
+      act('peek', 'Listen', async (place) => {
+        const found = await messages.peek(place, number(body['from-sequence-number']), Math.min(number(body['message-count']), 250));
+        return found.length === 0 ? { status: 204 } : ok({ messages: found.map((message) => ({ message })) });
+      }),
+    'com.microsoft:renew-lock': (body) => {
+      const tokens = list(body['lock-tokens']).map(binary);
+      const renew = async (place: Place) => {
+        const until = await messages.renew(place, tokens);
+        return ok({ expirations: array(0x83, Array(tokens.length).fill(until)) });
+      };
+      return act('renew', 'Listen', renew, tokens);
+    },
+    'com.microsoft:update-disposition': (body) => {
+      const tokens = list(body['lock-tokens']).map(binary);
+      const how = settlement(body);
+      const settleAll = async (place: Place) => {
+        await Promise.all(tokens.map((token) => messages.settle(place, token, how)));
+        return ok();
+      };
+      return act(how.verb, 'Listen', settleAll, tokens);
+    },
+    'com.microsoft:receive-by-sequence-number': (body) =>
+      act('receive', 'Listen', async (place) => {
+        const sequences = list(body['sequence-numbers']).map(number);
+        const given = await messages.deferred(place, sequences, number(body['receiver-settle-mode']) === 1);
+        return ok({
+          messages: given.map(({ bytes, token }) => ({ message: bytes, ...(token && { 'lock-token': rhea.types.wrap_uuid(token) }) })),
+        });
+      }),
+    'com.microsoft:schedule-message': (body) =>
+      act('schedule', 'Send', async ({ queue }) => {
+        const incoming = list(body['messages']).map((entry) => ingest(binary(fields(entry)['message']), broker.limits.messageBytes));
+        return ok({ 'sequence-numbers': array(0x81, await messages.enqueue(queue, incoming)) });
+      }),
+    'com.microsoft:cancel-scheduled-message': (body) =>
+      act('cancel', 'Send', async ({ queue }) => {
+        await messages.cancel(queue.main, list(body['sequence-numbers']).map(number));
+        return ok();
+      }),
+  };
+  serve(link, replies, ['statusCode', 'statusDescription', 'errorCondition'], async ({ properties, body }) => {
+    const name = String(properties['operation']);
+    const run = Object.hasOwn(operations, name) ? operations[name] : undefined;
+    if (!run) throw notModelled(`the management operation ${name}`);
+    return run(fields(body));
+  });
+}
+
+const verbs: Readonly<Record<string, Settlement['verb']>> = {
   completed: 'complete',
   abandoned: 'abandon',
   defered: 'defer',
   suspended: 'deadletter',
 };
 
-/** `{entity}/$management`. `demand` throws when the connection may not do what needs one of these rights. */
-export function serveManagement(
-  broker: Broker,
-  connection: Cuttable,
-  link: Receiver,
-  replies: Replies,
-  demand: (wanted: Right) => Node,
-): void {
-  const { messages } = broker;
-  const operations: Readonly<Record<string, (body: Body) => Promise<Answer>>> = {
-    'peek-message': (body) =>
-      act('peek', 'Listen', async (place) => {
-        const count = Math.min(number(body['message-count']), 250);
-        const found = await messages.peek(place, Math.max(0, number(body['from-sequence-number'])), count);
-        return found.length === 0 ? { status: 204 } : ok({ messages: found.map((message) => ({ message })) });
-      }),
-    'renew-lock': (body) => {
-      const tokens = buffers(body['lock-tokens']);
-      const lose = async () => void (await Promise.all(tokens.map((token) => messages.loseLock(demand('Listen').place, token))));
-      const renew = async (place: Place) => {
-        const until = await messages.renew(place, tokens);
-        return ok({
-          expirations: rhea.types.wrap_array(
-            tokens.map(() => until),
-            0x83,
-            undefined,
-          ),
-        });
-      };
-      return act('renew', 'Listen', renew, lose);
-    },
-    'update-disposition': (body) => {
-      const tokens = buffers(body['lock-tokens']);
-      const how = settlement(body);
-      const lose = async () => void (await Promise.all(tokens.map((token) => messages.loseLock(demand('Listen').place, token))));
-      const settleAll = async (place: Place) => {
-        await Promise.all(tokens.map((token) => messages.settle(place, token, how)));
-        return ok();
-      };
-      return act(how.verb, 'Listen', settleAll, lose);
-    },
-    'receive-by-sequence-number': (body) =>
-      act('receive', 'Listen', async (place) => {
-        const given = await messages.deferred(place, sequencesOf(body), number(body['receiver-settle-mode']) === 1);
-        return ok({
-          messages: given.map(({ bytes, token }) => ({ message: bytes, ...(token && { 'lock-token': rhea.types.wrap_uuid(token) }) })),
-        });
-      }),
-    'schedule-message': (body) =>
-      act('schedule', 'Send', async ({ queue }) => {
-        const incoming = list(body['messages']).map((entry) => ingest(buffer(map(entry)['message'])));
-        if (incoming.some(({ size }) => size > broker.limits.messageBytes))
-          throw new AmqpError('amqp:link:message-size-exceeded', 'A scheduled message is too large.');
-        return ok({ 'sequence-numbers': rhea.types.wrap_array(await messages.enqueue(queue, incoming), 0x81, undefined) });
-      }),
-    'cancel-scheduled-message': (body) =>
-      act('cancel', 'Send', async ({ queue }) => {
-        await messages.cancel(queue.main, sequencesOf(body));
-        return ok();
-      }),
-  };
-  const act = (verb: string, right: Right, work: (place: Place) => Promise<Answer>, lose?: () => Promise<void>) => {
-    const { queue, place } = demand(right);
-    return broker.play(connection, `${verb} ${queue.name}`, () => work(place), lose);
-  };
-  serve(link, replies, 'management', async ({ operation, body }) => {
-    const name = String(operation).replace(/^com\.microsoft:/, '');
-    const run = Object.hasOwn(operations, name) ? operations[name] : undefined;
-    if (!run) throw notModelled(`the management operation ${String(operation)}`);
-    return run(map(body));
-  });
-}
-
-const ok = (body?: unknown): Answer => ({ status: 200, body });
-
-function settlement(body: Body): Settlement {
-  const verb = settlements[String(body['disposition-status'])];
-  if (!verb) throw notModelled(`the disposition ${String(body['disposition-status'])}`);
-  const properties = body['properties-to-modify'] ? map(body['properties-to-modify']) : undefined;
+function settlement(body: Fields): Settlement {
+  const verb = verbs[String(body['disposition-status'])];
+  if (!verb) throw notModelled(`the disposition ${body['disposition-status']}`);
   const text = (name: string) => (body[name] === undefined ? undefined : String(body[name]));
+  const properties = fields(body['properties-to-modify'] ?? {});
   return { verb, properties, reason: text('deadletter-reason'), description: text('deadletter-description') };
 }
 
-const wrong = (what: string) => new AmqpError('com.microsoft:argument-error', `The request has no ${what} where one is needed.`);
+const array = (type: number, values: readonly number[]) => rhea.types.wrap_array(values, type, undefined);
 
-function map(value: unknown): Body {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw wrong('map');
-  return value as Body;
+const without = (what: string) => new AmqpError('com.microsoft:argument-error', `The request has no ${what} where one is needed.`);
+
+function fields(value: unknown): Fields {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw without('map');
+  return value as Fields;
 }
 function list(value: unknown): unknown[] {
-  if (!Array.isArray(value) || value.length === 0) throw wrong('list');
+  if (!Array.isArray(value) || value.length === 0) throw without('list');
   return value;
 }
-function buffer(value: unknown): Buffer {
-  if (!Buffer.isBuffer(value)) throw wrong('binary value');
+function binary(value: unknown): Buffer {
+  if (!Buffer.isBuffer(value)) throw without('binary value');
   return value;
 }
 function number(value: unknown): number {
-  if (typeof value !== 'number') throw wrong('number');
+  if (typeof value !== 'number') throw without('number');
   return value;
 }
-const numbers = (value: unknown) => list(value).map(number);
-const buffers = (value: unknown) => list(value).map(buffer);

@@ -2,7 +2,7 @@
 import type { Delivery, EventContext, Receiver } from 'rhea';
 import { AmqpError, BATCH_FORMAT, notModelled, RAW_FORMAT, settle } from './amqp.ts';
 import type { Broker, Client } from './broker.ts';
-import { type Incoming, ingest, unpack } from './message.ts';
+import { ingest, ingestBatch } from './message.ts';
 import type { Queue } from './queues.ts';
 
 /** How many unanswered messages a sender may have; the SDK waits a second when it finds no credit, so this is generous. */
@@ -48,7 +48,10 @@ export class SendingLink {
 
   async #keep(raw: Buffer, { format }: Delivery): Promise<void> {
     if (this.#ended) throw this.#ended;
-    await this.#broker.messages.enqueue(this.#queue, read(raw, format, this.#broker.limits.messageBytes));
+    const { messageBytes } = this.#broker.limits;
+    if (format === RAW_FORMAT) await this.#broker.messages.enqueue(this.#queue, [ingest(raw, messageBytes)]);
+    else if (format === BATCH_FORMAT) await this.#broker.messages.enqueue(this.#queue, ingestBatch(raw, messageBytes));
+    else throw notModelled(`message format ${format}`);
   }
 
   #answer(): void {
@@ -57,16 +60,4 @@ export class SendingLink {
     this.#link.add_credit(this.#answered);
     this.#answered = 0;
   }
-}
-
-function read(raw: Buffer, format: number, limit: number): Incoming[] {
-  if (raw.length > limit) {
-    throw new AmqpError(
-      'amqp:link:message-size-exceeded',
-      `The received message (size:${raw.length} bytes) exceeds the limit (${limit} bytes) currently allowed on the link.`,
-    );
-  }
-  if (format === RAW_FORMAT) return [ingest(raw)];
-  if (format === BATCH_FORMAT) return unpack(raw).map(ingest);
-  throw notModelled(`message format ${format}`);
 }

@@ -32,9 +32,11 @@ class UpstreamError extends Error {
 const Anything = z.record(z.string(), z.unknown());
 const idPattern = '[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}';
 const Id = z.string().regex(new RegExp(`^${idPattern}$`), 'should be a valid uuid');
+/** Parents are not looked up, so any id will do, as in seed 004's `db-id`. */
+const ParentId = z.string().min(1).max(128);
 const Parent = z.union([
-  z.strictObject({ type: z.literal('page_id').optional(), page_id: Id }),
-  z.strictObject({ type: z.literal('database_id').optional(), database_id: Id }),
+  z.strictObject({ type: z.literal('page_id').optional(), page_id: ParentId }),
+  z.strictObject({ type: z.literal('database_id').optional(), database_id: ParentId }),
   z.strictObject({ type: z.literal('workspace').optional(), workspace: z.literal(true) }),
 ]);
 /** `children` would be read through the blocks API, which there is not: they are checked and let go. */

@@ -46,3 +46,30 @@ export function methodOf(contract: HttpContract): Method {
 export function pathOf(contract: HttpContract): string {
   return contract.route.slice(contract.route.indexOf(' ') + 1);
 }
+
+/**
+ * The parameters of a path under a template of ours (a parameter takes one segment, literals match regardless of case); undefined when it is
+ * another path. Read from the address itself: the host hands route values on in one bag with query values of the same names.
+ */
+export function matchPath(template: string, pathname: string): Record<string, string> | undefined {
+  const wanted = template.split('/');
+  const given = pathname.split('/');
+  if (wanted.length !== given.length) return undefined;
+  const parameters: Record<string, string> = {};
+  for (const [at, part] of wanted.entries()) {
+    const segment = decode(given[at] ?? '');
+    const name = /^\{(\w+)\}$/.exec(part)?.[1];
+    if (name === undefined ? part.toLowerCase() !== segment.toLowerCase() : segment === '') return undefined;
+    if (name !== undefined) parameters[name] = segment;
+  }
+  return parameters;
+}
+
+/** A segment that is not valid percent-encoding stands for itself: no id of ours looks like that. */
+function decode(segment: string): string {
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    return segment;
+  }
+}

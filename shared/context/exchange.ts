@@ -6,7 +6,7 @@ import { newId } from '../clock/clock.ts';
 import { actorOf, type Identity } from '../identity/identity.ts';
 import type { Cause } from '../ledger/event.ts';
 import { continueTrace, type Trace } from '../telemetry/trace.ts';
-import type { HttpContract } from './contract.ts';
+import { type HttpContract, matchPath, pathOf } from './contract.ts';
 
 export type TimedStep = 'auth' | 'policy' | 'quota' | 'credential' | 'upstream' | 'ledger';
 
@@ -16,6 +16,8 @@ export class HttpExchange {
   readonly requestId = newId();
   readonly trace: Trace;
   readonly url: URL;
+  /** Of the path, as they were sent. */
+  readonly parameters: Readonly<Record<string, string>>;
   readonly timings = new Map<TimedStep, number>();
   /** What the contract's schemas made of the request; set by `validate`. */
   path: unknown;
@@ -27,6 +29,7 @@ export class HttpExchange {
     this.request = request;
     this.contract = contract;
     this.url = new URL(request.url);
+    this.parameters = matchPath(pathOf(contract), this.url.pathname) ?? {};
     this.trace = continueTrace(request.headers.get('traceparent'));
   }
 

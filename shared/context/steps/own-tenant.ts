@@ -4,7 +4,7 @@ import { Problem } from '../../errors/problem.ts';
 import type { HttpExchange } from '../exchange.ts';
 
 export function ownTenant(exchange: HttpExchange, { crossTenant }: Services): Problem | undefined {
-  const named = exchange.request.params['tenantId'];
+  const named = exchange.parameters['tenantId'];
   const { caller } = exchange;
   if (named === undefined || caller?.kind !== 'tenant' || named === caller.tenantId) return undefined;
   crossTenant.record(caller, exchange.cause, exchange.contract.name, 'path');

@@ -6,7 +6,7 @@ import type { HttpExchange } from '../exchange.ts';
 const maxFaults = 50;
 
 export function validate(exchange: HttpExchange): Problem | undefined {
-  const { contract, request, url } = exchange;
+  const { contract, parameters, url } = exchange;
   const faults: Fault[] = [];
   const check = (schema: z.ZodType | undefined, value: unknown, base: string): unknown => {
     if (!schema) return undefined;
@@ -14,7 +14,7 @@ export function validate(exchange: HttpExchange): Problem | undefined {
     if (!parsed.success) faults.push(...parsed.error.issues.map((issue) => faultOf(issue, base)));
     return parsed.data;
   };
-  exchange.path = check(contract.path, request.params, '/path');
+  exchange.path = check(contract.path, parameters, '/path');
   exchange.query = check(contract.query, Object.fromEntries(url.searchParams), '/query');
   if (!contract.body && exchange.body !== undefined && !isEmpty(exchange.body))
     faults.push({ pointer: '', message: 'this route takes no body' });

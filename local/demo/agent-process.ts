@@ -1,0 +1,63 @@
+// An agent in a process of its own, started from nothing but the environment that FlowGrid made for it.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { setTimeout as wait } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+
+export interface AgentEvent {
+  readonly event: string;
+  readonly from?: string;
+  readonly messageId?: string;
+  readonly page?: string;
+}
+
+const patienceMs = 15_000;
+
+export class AgentProcess {
+  readonly #process;
+  readonly #events: AgentEvent[] = [];
+  #told: () => void = () => undefined;
+
+  constructor(environment: Record<string, string>) {
+    const script = fileURLToPath(new URL('../../agent/examples/knowledge-agent.ts', import.meta.url));
+    this.#process = spawn(process.execPath, [script], { env: environment, stdio: ['ignore', 'pipe', 'inherit'] });
+    createInterface({ input: this.#process.stdout }).on('line', (line) => {
+      // The example prints one JSON object a line.
+      this.#events.push(JSON.parse(line) as AgentEvent);
+      this.#told();
+    });
+  }
+
+  get pid(): number | undefined {
+    return this.#process.pid;
+  }
+
+  /** The next event of this name, past or to come. */
+  async event(name: string): Promise<AgentEvent> {
+    const deadline = new AbortController();
+    const late = wait(patienceMs, 'late' as const, { signal: deadline.signal }).catch(() => 'late' as const);
+    try {
+      for (;;) {
+        const found = this.#events.find(({ event }) => event === name);
+        if (found) return found;
+        const next = new Promise<'told'>((resolve) => {
+          this.#told = () => resolve('told');
+        });
+        if ((await Promise.race([next, late])) === 'late')
+          throw new Error(`the agent's process did not say "${name}" within ${patienceMs / 1_000} s`);
+      }
+    } finally {
+      deadline.abort();
+    }
+  }
+
+  /** SIGTERM; answers the exit code. */
+  async stop(): Promise<number | null> {
+    if (this.#process.exitCode !== null) return this.#process.exitCode;
+    const ended = once(this.#process, 'exit');
+    this.#process.kill('SIGTERM');
+    await ended;
+    return this.#process.exitCode;
+  }
+}
