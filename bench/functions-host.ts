@@ -87,5 +87,3 @@ function askRepeatedly(port: number, until: number): Promise<number> {
     });
   });
 }
-
-if (import.meta.main) console.table(await bench());

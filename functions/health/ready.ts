@@ -25,7 +25,7 @@ async function check(name: string, ping: () => Promise<void>): Promise<z.infer<t
 }
 
 export const ready = openHttp({
-  name: 'ready',
+  name: 'health-ready',
   route: 'GET /api/ready',
   summary: 'Readiness',
   answers: { 200: Readiness, 503: Readiness },

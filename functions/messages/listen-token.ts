@@ -1,29 +1,23 @@
 // A token to listen at the caller's own queue, for five minutes.
 import * as z from 'zod';
-import { readQueueName } from '../../shared/bus/queue-names.ts';
 import { http } from '../../shared/context/http.ts';
 import { reply } from '../../shared/context/reply.ts';
 import { Problem } from '../../shared/errors/problem.ts';
+import { agentOfQueue } from '../../shared/messaging/agent-queues.ts';
 
 const Token = z.object({ endpoint: z.string(), queue: z.string(), token: z.string(), expiresAt: z.iso.datetime() });
 
 export const listenToken = http({
-  name: 'messages-token',
+  name: 'messages-listen-token',
   route: 'POST /api/messaging/token',
   summary: 'Gives a listen token for an agent’s own queue',
   scopes: ['messages:receive'],
   body: z.strictObject({ queue: z.string().min(1).max(260) }),
   answers: { 200: Token },
   audit: 'queue.token_issued',
-  handle: async ({ scope, identity, body, exchange }, { queues, registry, crossTenant, ledger }) => {
-    const named = readQueueName(body.queue);
-    if (named && named.tenantId !== scope.tenantId) {
-      crossTenant.record(identity, exchange.cause, 'messages-token', 'queue');
-      return new Problem('tenant_mismatch');
-    }
-    if (!named || typeof named.queue === 'string')
-      return new Problem('not_found', { detail: 'Only the own queue of an agent can be listened at.' });
-    const agentId = named.queue.agent;
+  handle: async ({ scope, identity, body, exchange }, { queues, registry, ledger }) => {
+    const agentId = agentOfQueue(scope, body.queue);
+    if (agentId === undefined) return new Problem('not_found', { detail: 'Only the own queue of an agent can be listened at.' });
     if (identity.agentId !== undefined && identity.agentId !== agentId) return new Problem('agent_mismatch');
     if (identity.agentId === undefined)
       return new Problem('agent_mismatch', { detail: 'The token is for the agent itself: use a credential bound to it.' });

@@ -27,7 +27,12 @@ export const show = http({
     }
     // The store's tag, told apart by version; it is quoted already (RFC 9110 section 8.8.3).
     const tag = `"${query.a2a}-${etag.replaceAll('"', '')}"`;
-    if (exchange.request.headers.get('if-none-match') === tag) return { status: 304, raw: null, headers: { etag: tag } };
+    if (names(exchange.request.headers.get('if-none-match'), tag)) return { status: 304, raw: null, headers: { etag: tag } };
     return reply(200, card, { etag: tag });
   },
 });
+
+/** Whether an If-None-Match names the tag: alone, in a list, weakly or by `*` (RFC 9110 section 13.1.2). */
+function names(header: string | null, tag: string): boolean {
+  return (header ?? '').split(',').some((each) => [tag, `W/${tag}`, '*'].includes(each.trim()));
+}

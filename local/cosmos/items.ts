@@ -133,11 +133,11 @@ export class Items {
   }
 
   #find(container: Container, partition: PartitionKey, id: string): Row | undefined {
-    const row = this.#database
-      .sql('SELECT seq, etag, expires, body FROM items WHERE container = ? AND partition = ? AND id = ?')
-      .get(container.key, partition, id);
-    // The statement selects these columns, and the schema gives them these types.
-    return row as Row | undefined;
+    const statement = this.#database.sql('SELECT seq, etag, expires, body FROM items WHERE container = ? AND partition = ? AND id = ?');
+    statement.setReturnArrays(true);
+    // The statement selects these columns, the schema gives them these types, and a row in an array is made faster.
+    const row = statement.get(container.key, partition, id) as unknown as [number, string, number | null, string] | undefined;
+    return row && { seq: row[0], etag: row[1], expires: row[2], body: row[3] };
   }
 
   #get(container: Container, partition: PartitionKey, id: string, ifMatch?: string): Row {

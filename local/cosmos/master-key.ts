@@ -23,7 +23,8 @@ export class MasterKey {
     const { authorization } = headers;
     if (!authorization) throw new Refusal(401, 'Required Header authorization is missing. Ensure a valid Authorization token is passed.');
     const header = headers['x-ms-date'] ?? headers.date ?? '';
-    if (this.#date.header !== header) this.#date = { header: String(header), lower: String(header).toLowerCase(), time: Date.parse(String(header)) };
+    if (this.#date.header !== header)
+      this.#date = { header: String(header), lower: String(header).toLowerCase(), time: Date.parse(String(header)) };
     const { lower, time } = this.#date;
     const payload = `${method.toLowerCase()}\n${type.toLowerCase()}\n${link}\n${lower}\n\n`;
     const expected = createHmac('sha256', this.#key).update(payload).digest('base64');

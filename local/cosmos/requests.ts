@@ -67,18 +67,18 @@ export async function answer(call: Call): Promise<Reply> {
   }
 }
 
-const unmodelledHeaders = {
+const unmodelledHeaders = Object.entries({
   'a-im': 'The change feed',
   'x-ms-documentdb-pre-trigger-include': 'A trigger',
   'x-ms-documentdb-post-trigger-include': 'A trigger',
   'x-ms-indexing-directive': 'An indexing directive',
   'x-ms-cosmos-is-client-encrypted': 'Client-side encryption',
-};
+});
 
 /** What would change the meaning of a request if it were passed over. */
 function refuseUnmodelled({ request: { headers, method }, address }: Call): void {
   if (address.operation !== undefined) throw notModelled(`The operation '${address.operation}'`);
-  for (const [name, feature] of Object.entries(unmodelledHeaders)) {
+  for (const [name, feature] of unmodelledHeaders) {
     if (headers[name] !== undefined) throw notModelled(feature);
   }
   if (headers['if-none-match'] !== undefined && method !== 'GET') throw notModelled('If-None-Match on anything but a read');

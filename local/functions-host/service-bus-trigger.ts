@@ -1,7 +1,9 @@
 // Service Bus queue triggers, through the unmodified SDK: peek-lock, so many calls at once, completed when the function returns and abandoned
 // when it throws. A broker that is away is tried again for as long as the host runs.
 import { randomUUID } from 'node:crypto';
-import type { ProcessErrorArgs, ServiceBusReceivedMessage, ServiceBusReceiver } from '@azure/service-bus';
+import type { EventEmitter } from 'node:events';
+import { setTimeout as wait } from 'node:timers/promises';
+import type { ProcessErrorArgs, ServiceBusClient, ServiceBusReceivedMessage, ServiceBusReceiver } from '@azure/service-bus';
 import type { RegisteredFunction, TypedData } from './core-module.ts';
 import type { Invoker } from './invoke.ts';
 import type { HostLog } from './log.ts';
@@ -11,26 +13,39 @@ import type { Trigger } from './triggers.ts';
 
 /** A broken connection is logged once in this time. */
 const complaintMs = 10_000;
+/** Between attempts to connect: doubled each time, up to the most, from the least again after a connection that lasted. */
+const [leastDelayMs, mostDelayMs, lastingMs] = [100, 1_000, 5_000];
+/** A client whose broker does not answer is not waited for any longer when it is closed. */
+const closeMs = 2_000;
 
 type Options = HostJson['extensions']['serviceBus'];
+type QueueTrigger = Trigger & { kind: 'serviceBus' };
+
+interface Link {
+  readonly client: ServiceBusClient;
+  readonly receiver: ServiceBusReceiver;
+  readonly subscription: { close(): Promise<void> };
+  readonly openedAt: number;
+}
 
 export class QueueListener {
   readonly #called: RegisteredFunction;
-  readonly #trigger: Trigger & { kind: 'serviceBus' };
+  readonly #trigger: QueueTrigger;
   readonly #options: Options;
   readonly #invoker: Invoker;
   readonly #log: HostLog;
   readonly #connectionString: string;
   readonly #queue: string;
-  #subscription: { close(): Promise<void> } | undefined;
-  #receiver: ServiceBusReceiver | undefined;
-  #client: { close(): Promise<void> } | undefined;
+  #link: Link | undefined;
+  #reopening: NodeJS.Timeout | undefined;
+  #delayMs = leastDelayMs;
+  #stopping = false;
   #underWay = 0;
   #idle: (() => void) | undefined;
   #complainedAt = Number.NEGATIVE_INFINITY;
 
   /** Throws if the connection or the queue's name cannot be resolved. */
-  constructor(called: RegisteredFunction, trigger: Trigger & { kind: 'serviceBus' }, options: Options, invoker: Invoker, log: HostLog) {
+  constructor(called: RegisteredFunction, trigger: QueueTrigger, options: Options, invoker: Invoker, log: HostLog) {
     this.#called = called;
     this.#trigger = trigger;
     this.#options = options;
@@ -46,39 +61,58 @@ export class QueueListener {
 
   async start(): Promise<void> {
     const { ServiceBusClient } = await import('@azure/service-bus');
-    const client = new ServiceBusClient(this.#connectionString, {
-      retryOptions: { maxRetries: 3, retryDelayInMs: 250, maxRetryDelayInMs: 2_000, timeoutInMs: 10_000 },
-    });
-    this.#client = client;
-    this.#receiver = client.createReceiver(this.#queue, {
-      skipParsingBodyAsJson: true,
-      maxAutoLockRenewalDurationInMs: this.#options.maxAutoLockRenewalDuration,
-    });
-    this.#subscription = this.#receiver.subscribe(
-      { processMessage: (message) => this.#process(message), processError: (failure) => this.#complain(failure) },
-      { autoCompleteMessages: false, maxConcurrentCalls: this.#options.maxConcurrentCalls },
-    );
+    this.#open(ServiceBusClient);
   }
 
   async drain(): Promise<void> {
-    await this.#subscription?.close();
+    this.#stopping = true;
+    clearTimeout(this.#reopening);
+    await this.#link?.subscription.close();
     if (this.#underWay > 0) await new Promise<void>((resolve) => (this.#idle = resolve));
   }
 
   async close(): Promise<void> {
-    await this.#receiver?.close();
-    await this.#client?.close();
+    if (this.#link) await Promise.race([closeLink(this.#link), wait(closeMs, undefined, { ref: false })]);
   }
 
-  async #process(message: ServiceBusReceivedMessage): Promise<void> {
+  #open(Client: typeof ServiceBusClient): void {
+    const client = new Client(this.#connectionString, { retryOptions: { timeoutInMs: 10_000, retryDelayInMs: leastDelayMs } });
+    const receiver = client.createReceiver(this.#queue, {
+      skipParsingBodyAsJson: true,
+      maxAutoLockRenewalDurationInMs: this.#options.maxAutoLockRenewalDuration,
+    });
+    const subscription = receiver.subscribe(
+      { processMessage: (message) => this.#process(link, message), processError: (failure) => this.#complain(failure) },
+      { autoCompleteMessages: false, maxConcurrentCalls: this.#options.maxConcurrentCalls },
+    );
+    const link: Link = { client, receiver, subscription, openedAt: performance.now() };
+    this.#link = link;
+    connectionOf(client)?.once('disconnected', () => this.#reopen(link, Client));
+  }
+
+  /**
+   * Replaces a client that lost its connection. Left alone the SDK (7.9.5) recovers too, but after a minute if a message was being settled or
+   * its lock renewed at that moment: it waits for the dead connection's management link to close.
+   */
+  #reopen(link: Link, Client: typeof ServiceBusClient): void {
+    if (this.#stopping || this.#link !== link) return;
+    this.#link = undefined;
+    void closeLink(link);
+    if (performance.now() - link.openedAt > lastingMs) this.#delayMs = leastDelayMs;
+    this.#reopening = setTimeout(() => this.#open(Client), this.#delayMs);
+    this.#delayMs = Math.min(this.#delayMs * 2, mostDelayMs);
+  }
+
+  async #process(link: Link, message: ServiceBusReceivedMessage): Promise<void> {
     this.#underWay++;
     const id = randomUUID();
     try {
       await this.#invoke(id, message);
-      if (this.#trigger.autoCompleteMessages ?? this.#options.autoCompleteMessages) await this.#receiver?.completeMessage(message);
+      if (this.#link !== link) throw new Error('the connection was lost meanwhile: the message will come again');
+      if (this.#trigger.autoCompleteMessages ?? this.#options.autoCompleteMessages) await link.receiver.completeMessage(message);
     } catch (error) {
       this.#invoker.failed(this.#called.metadata.name, id, error);
-      await this.#receiver?.abandonMessage(message);
+      if (this.#link === link) await link.receiver.abandonMessage(message);
     } finally {
       if (--this.#underWay === 0) this.#idle?.();
     }
@@ -106,6 +140,20 @@ export class QueueListener {
     const { name } = this.#called.metadata;
     this.#log.write('warning', 'Host.ServiceBus', `${errorSource} on queue ${this.#queue}: ${error.message}`, { function: name });
   }
+}
+
+async function closeLink({ receiver, client }: Link): Promise<void> {
+  try {
+    await receiver.close();
+    await client.close();
+  } catch {
+    // the broker is gone: there is nothing left to close
+  }
+}
+
+/** The client's AMQP connection, which no public member tells the end of. */
+function connectionOf(client: ServiceBusClient): EventEmitter | undefined {
+  return (client as unknown as { _connectionContext?: { connection?: EventEmitter } })._connectionContext?.connection;
 }
 
 /** As the host resolves it: the app setting of that name. */

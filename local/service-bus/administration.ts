@@ -9,6 +9,9 @@ import { AdministrationError, feed, namespaceEntry, notModelled, queueEntry, rea
 import type { Queue } from './queues.ts';
 import { isQueueName, type Settings } from './settings.ts';
 
+// The service has no 429.
+const throttled = () => new AdministrationError(503, 'The request was terminated because the namespace is being throttled.', 50004);
+
 const MOST_BODY = 262_144;
 const PAGE = 100;
 
@@ -21,7 +24,8 @@ interface Reply {
 export async function startAdministration(broker: Broker, port: number, faults: Faults): Promise<Service> {
   const started = Date.now();
   const server = createServer((request, response) => {
-    const refuse = (status: 429 | 500) => send(response, failure(new AdministrationError(status, 'Played on request.')));
+    const refuse = (status: 429 | 500) =>
+      send(response, failure(status === 429 ? throttled() : new AdministrationError(500, 'Internal Server Error.')));
     const answer = async () => send(response, await handle(broker, request, started).catch(failure));
     withHttpFaults(faults, 'serviceBus', request, response, refuse, answer).catch(() => request.socket.destroy());
   });

@@ -47,7 +47,7 @@ interface Internals {
 }
 interface LinkInternals {
   readonly local: { readonly attach: { snd_settle_mode?: number; rcv_settle_mode?: number; max_message_size?: number } };
-  readonly connection: { _register(): void };
+  readonly connection: { _register(): void; _process(): void };
   credit: number;
   delivery_count: number;
   issue_flow: boolean;
@@ -125,9 +125,13 @@ export function presettle(link: Sender): void {
 /** Settles a delivery for both sides. The SDK never settles a second time, and rhea frees a delivery only when both ends have. */
 export function settle(delivery: Delivery, error?: AmqpError): void {
   const outcome = error ? outcomes.rejected({ error: error.fields }) : outcomes.accepted();
+  const { connection } = linkInternals(delivery.link);
+  // rhea writes what two neighbours became as one, with the outcome of the first: an error is written apart from what came before and comes after.
+  if (error) connection._process();
   delivery.update(true, outcome.described());
   // Readonly in the typings; must come second, or nothing is sent.
   (delivery as { remote_settled: boolean }).remote_settled = true;
+  if (error) connection._process();
 }
 
 interface Outcome {

@@ -49,6 +49,7 @@ export class Broker {
   readonly guard: Guard;
   readonly limits: Limits;
   readonly #faults: Faults;
+  readonly #admitted = new Set<Client>();
   readonly #takers = new Map<Place, Set<Taker>>();
   readonly #woken = new Set<Place>();
 
@@ -61,12 +62,25 @@ export class Broker {
     this.messages = new Messages(database, queues, (place) => this.wake(place), limits.queueBytes);
   }
 
-  join(place: Place, taker: Taker): void {
+  /** Counts a connection among those of the namespace once it shows a token. @throws AmqpError resource-limit-exceeded */
+  admit(client: Client): void {
+    if (this.#admitted.size >= this.limits.connections && !this.#admitted.has(client)) {
+      throw new AmqpError('amqp:resource-limit-exceeded', 'ConnectionsQuotaExceeded for namespace: local.');
+    }
+    this.#admitted.add(client);
+  }
+
+  leave(client: Client): void {
+    this.clients.delete(client);
+    this.#admitted.delete(client);
+  }
+
+  listen(place: Place, taker: Taker): void {
     const takers = this.#takers.get(place) ?? new Set();
     this.#takers.set(place, takers.add(taker));
   }
 
-  leave(place: Place, taker: Taker): void {
+  unlisten(place: Place, taker: Taker): void {
     const takers = this.#takers.get(place);
     takers?.delete(taker);
     if (takers?.size === 0) this.#takers.delete(place);

@@ -50,9 +50,6 @@ export class ClientConnection implements Client {
     broker.clients.add(this);
     socket.once('close', () => this.#gone());
     const connection = this.#connection;
-    const most = broker.limits.connections;
-    const full = { condition: 'amqp:resource-limit-exceeded', description: `The namespace has ${most} connections already.` };
-    connection.on('connection_open', () => broker.clients.size > most && connection.close(full));
     connection.on('session_open', ({ session }: EventContext) => session && this.#tap(session));
     connection.on('session_close', ({ session }: EventContext) => session?.each_link((link: Link) => this.#forget(link), all));
     connection.on('receiver_open', ({ receiver }: EventContext) => receiver && this.#open(receiver, receiver.target?.address));
@@ -161,7 +158,7 @@ export class ClientConnection implements Client {
   #gone(): void {
     this.#expiry.off();
     for (const link of this.#attached.keys()) this.#forget(link);
-    this.#broker.clients.delete(this);
+    this.#broker.leave(this);
   }
 }
 

@@ -21,7 +21,7 @@ export class ReceivingLink implements Taker {
     this.#client = client;
     this.#link = link;
     this.#place = place;
-    broker.join(place, this);
+    broker.listen(place, this);
     link.on('sender_flow', () => {
       this.#drained = false;
       this.look();
@@ -34,6 +34,7 @@ export class ReceivingLink implements Taker {
     link.on('settled', ({ delivery }: EventContext) => {
       if (delivery && !delivery.remote_state) delivery.update(true);
     });
+    this.look();
   }
 
   get room(): number {
@@ -69,7 +70,7 @@ export class ReceivingLink implements Taker {
 
   end(): void {
     this.#ended = true;
-    this.#broker.leave(this.#place, this);
+    this.#broker.unlisten(this.#place, this);
   }
 
   #send(message: Outgoing): void {

@@ -114,6 +114,7 @@ export function serveTokens(link: Receiver, { broker, client, replies }: NodeCon
       } catch (error) {
         throw error instanceof Refusal ? new AmqpError('amqp:unauthorized-access', error.message) : error;
       }
+      broker.admit(client);
       // Only who may look is told that there is nothing.
       if (path !== '' && !broker.queues.resolve(path)) throw notFound(audience);
       client.recheck(path);

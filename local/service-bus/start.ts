@@ -16,7 +16,7 @@ export interface ServiceBusOptions extends ServiceOptions {
   readonly rootKey: string;
   readonly adminPort: number;
   /** What differs from a Standard namespace. */
-  readonly limits?: Partial<Limits>;
+  readonly limits?: Partial<Limits> | undefined;
 }
 
 /**

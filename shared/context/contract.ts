@@ -48,12 +48,13 @@ export function pathOf(contract: HttpContract): string {
 }
 
 /**
- * The parameters of a path under a template of ours (a parameter takes one segment, literals match regardless of case); undefined when it is
- * another path. Read from the address itself: the host hands route values on in one bag with query values of the same names.
+ * The parameters of a path under a template of ours (a parameter takes one segment, literals match regardless of case, a slash at the end does
+ * not count: as for the host); undefined when it is another path. Read from the address itself: the host hands route values on in one bag
+ * with query values of the same names.
  */
 export function matchPath(template: string, pathname: string): Record<string, string> | undefined {
   const wanted = template.split('/');
-  const given = pathname.split('/');
+  const given = pathname.replace(/(?<=.)\/$/, '').split('/');
   if (wanted.length !== given.length) return undefined;
   const parameters: Record<string, string> = {};
   for (const [at, part] of wanted.entries()) {

@@ -23,6 +23,8 @@ export class HttpExchange {
   path: unknown;
   query: unknown;
   body: unknown;
+  /** Whether a unit of the contract's meter was taken; set by `takeQuota`. */
+  quotaTaken = false;
   #identity: Identity | undefined;
 
   constructor(request: HttpRequest, contract: HttpContract) {

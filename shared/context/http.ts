@@ -12,6 +12,7 @@ import { HttpExchange } from './exchange.ts';
 import './lifecycle.ts';
 import { passHttp } from './pipeline.ts';
 import { type Reply, respond, respondProblem } from './reply.ts';
+import { giveQuotaBack } from './steps/take-quota.ts';
 
 /** What a handler is given: the caller as its contract asks for it, and the validated request. */
 type Call<Caller, Path extends z.ZodType, Query extends z.ZodType, Body extends z.ZodType> = Caller & {
@@ -113,6 +114,7 @@ async function answer(
     outcome = failure(exchange, error);
   }
   if (!(outcome instanceof Problem)) return respond(exchange, outcome);
+  await giveQuotaBack(exchange, services, outcome);
   recordRefusal(exchange, services, outcome);
   return respondProblem(exchange, outcome);
 }
@@ -125,22 +127,23 @@ function failure(exchange: HttpExchange, error: unknown): Problem {
     log.warn('a dependency failed', tenantId, { requestId, function: contract.name, dependency: error.dependency });
     return error.asProblem();
   }
-  const at = error instanceof Error ? error.stack?.split('\n', 2)[1]?.trim() : undefined;
+  const where = error instanceof Error ? error.stack?.split('\n', 2)[1]?.trim() : undefined;
   log.error('a function failed', tenantId, {
     requestId,
     function: contract.name,
     error: error instanceof Error ? error.name : typeof error,
-    at,
+    where,
   });
   return new Problem('internal_error');
 }
 
 /** A refusal of something worth an event is one too. What was merely asked wrongly (400, 404, 409) is not. */
-function recordRefusal({ contract, caller, cause }: HttpExchange, { ledger }: Services, problem: Problem): void {
+function recordRefusal(exchange: HttpExchange, { ledger }: Services, problem: Problem): void {
+  const { contract, caller } = exchange;
   if (contract.audit === undefined || caller?.kind !== 'tenant') return;
   if (problem.status !== 403 && problem.status !== 429 && problem.status < 500) return;
   if (problem.code === 'tenant_mismatch') return;
-  ledger.follow(caller.scope, cause, {
+  ledger.follow(caller.scope, exchange.cause, {
     action: contract.audit,
     entity: { type: 'function', id: contract.name },
     outcome: problem.status >= 500 ? 'failed' : 'denied',

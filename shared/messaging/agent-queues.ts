@@ -3,9 +3,9 @@ import * as z from 'zod';
 import type { Bus } from '../bus/bus.ts';
 import { type BusAdministration, listenRule } from '../bus/bus-administration.ts';
 import { listenToken } from '../bus/listen-token.ts';
-import { queueName } from '../bus/queue-names.ts';
+import { queueName, readQueueName } from '../bus/queue-names.ts';
 import { iso, newId, now, wait } from '../clock/clock.ts';
-import { Problem } from '../errors/problem.ts';
+import { DependencyError, Problem } from '../errors/problem.ts';
 import type { AgentId } from '../scope/ids.ts';
 import type { PlatformScope, TenantScope } from '../scope/scope.ts';
 import { create, type DocumentKind } from '../storage/documents.ts';
@@ -40,6 +40,12 @@ interface Services {
   readonly platform: PlatformScope;
 }
 
+/** The agent of the tenant whose own queue has this name; undefined for every other name. */
+export function agentOfQueue(scope: TenantScope, name: string): AgentId | undefined {
+  const named = readQueueName(name);
+  return named?.tenantId === scope.tenantId && typeof named.queue === 'object' ? named.queue.agent : undefined;
+}
+
 export class AgentQueues {
   readonly #services: Services;
 
@@ -47,9 +53,20 @@ export class AgentQueues {
     this.#services = services;
   }
 
-  /** Sees to it that the agent has its queue; `creating` when that takes longer than a few seconds. Safe to repeat. */
+  /**
+   * Sees to it that the agent has its queue; `creating` when that takes longer than a few seconds, or when a dependency is away: the caller's
+   * registration stands, and asking for a listen token asks for the queue again. Safe to repeat.
+   */
   async request(scope: TenantScope, agentId: AgentId): Promise<'ready' | 'creating'> {
-    if (await this.isReady(scope, agentId)) return 'ready';
+    try {
+      return (await this.#isReady(scope, agentId)) ? 'ready' : await this.#make(scope, agentId);
+    } catch (error) {
+      if (error instanceof DependencyError) return 'creating';
+      throw error;
+    }
+  }
+
+  async #make(scope: TenantScope, agentId: AgentId): Promise<'ready' | 'creating'> {
     const { bus, platform } = this.#services;
     await bus.sendToPlatform(platform, 'platform-provision', {
       messageId: newId(),
@@ -57,12 +74,12 @@ export class AgentQueues {
     });
     for (const end = now() + patienceMs; now() < end; ) {
       await wait(lookEveryMs);
-      if (await this.isReady(scope, agentId)) return 'ready';
+      if (await this.#isReady(scope, agentId)) return 'ready';
     }
     return 'creating';
   }
 
-  async isReady(scope: TenantScope, agentId: AgentId): Promise<boolean> {
+  async #isReady(scope: TenantScope, agentId: AgentId): Promise<boolean> {
     return (await this.#services.store.of(scope).read(ReadyQueues, agentId)) !== undefined;
   }
 
@@ -79,7 +96,7 @@ export class AgentQueues {
   /** A token to listen at the agent's own queue, and at no other. */
   async listenToken(scope: TenantScope, agentId: AgentId): Promise<ListenToken | Problem> {
     const { vault, bus } = this.#services;
-    if (!(await this.isReady(scope, agentId))) return new Problem('queue_not_ready', { headers: { 'Retry-After': '1' } });
+    if ((await this.request(scope, agentId)) === 'creating') return new Problem('queue_not_ready', { headers: { 'Retry-After': '1' } });
     const key = await vault.readSecret(scope, 'msg', listenSecret(agentId));
     if (key === undefined) throw new Error('the queue is ready and its rule has no key');
     const queue = queueName(scope.tenantId, { agent: agentId });

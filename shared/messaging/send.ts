@@ -2,8 +2,8 @@
 import type { Bus } from '../bus/bus.ts';
 import { queueName, type TenantQueue } from '../bus/queue-names.ts';
 import { iso, newId, now } from '../clock/clock.ts';
-import { Problem } from '../errors/problem.ts';
-import type { Cause } from '../ledger/event.ts';
+import { DependencyError, Problem } from '../errors/problem.ts';
+import type { Cause, EventDraft } from '../ledger/event.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import { isRunning } from '../registry/agent.ts';
 import { queueOf, type Registry } from '../registry/registry.ts';
@@ -81,11 +81,16 @@ export async function sendMessage(
     traceparent,
     ...(order.correlationId !== undefined && { correlationId: order.correlationId }),
   });
-  await ledger.append(scope, cause, {
+  const event: EventDraft = {
     action: 'message.sent',
     entity: { type: 'message', id: messageId },
     new: { from: sender, to: recipient.to, messageType: order.messageType },
     meters: { messages: 1 },
+  };
+  // The message is on its way: a ledger that cannot take the event now changes nothing about that, so it is offered once more behind the answer.
+  await ledger.append(scope, cause, event).catch((error: unknown) => {
+    if (!(error instanceof DependencyError)) throw error;
+    ledger.follow(scope, cause, event);
   });
   return { messageId, to: recipient.to, queue: queueName(scope.tenantId, recipient.queue) };
 }

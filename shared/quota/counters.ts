@@ -69,6 +69,12 @@ export class QuotaCounters {
     }
   }
 
+  /** Undoes a take of today. */
+  async giveBack(scope: TenantScope, meter: DailyMeter, amount = 1): Promise<void> {
+    const marker = create(Takes, newId(), { amount: -amount }, takeTtlSeconds);
+    await this.#store.of(scope).commit([marker, add(Counters, counterName(meter), 'used', -amount)]);
+  }
+
   async #limit(scope: TenantScope, meter: DailyMeter): Promise<number> {
     const tenant = await this.#records.of(scope);
     return tenant ? limitOf(tenant.tier, tenant.quotas, meter) : 0;

@@ -55,7 +55,7 @@ export class Registry {
     const written = await ledger.commit(scope, cause, async (partition) => {
       const present = await partition.read(Agents, agentId);
       if (!present && (await partition.count(Agents)) >= limit) {
-        return new Problem('quota_exceeded', { detail: `The tenant may have ${limit} agents.`, extensions: { meter: 'maxAgents', limit } });
+        return new Problem('quota_exceeded', { detail: `The tenant may have ${limit} agents.`, extensions: { meter: 'maxAgents', limit }, headers: { 'Retry-After': '60' } });
       }
       const agent = agentOf(agentId, registration, present?.body.registeredAt);
       return {

@@ -48,8 +48,11 @@ export class TenantRecords {
     const known = this.#known.get(scope.tenantId);
     if (known && now() - known.readAt < trustMs) return known.tenant;
     const tenant = this.#store.verify(scope, Tenants, tenantRecord);
-    this.#known.set(scope.tenantId, { readAt: now(), tenant });
-    tenant.catch(() => this.#known.delete(scope.tenantId));
+    const entry = { readAt: now(), tenant };
+    this.#known.set(scope.tenantId, entry);
+    const drop = () => this.#known.get(scope.tenantId) === entry && this.#known.delete(scope.tenantId);
+    // A tenant that is being made is another one in a moment, and whoever made it asks again and again.
+    tenant.then((record) => record?.status === 'provisioning' && drop(), drop);
     return tenant;
   }
 

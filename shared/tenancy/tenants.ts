@@ -1,19 +1,21 @@
 // Making and reading tenants.
 import { createHash } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
 import * as z from 'zod';
 import type { Bus } from '../bus/bus.ts';
-import { iso, newId } from '../clock/clock.ts';
+import { iso, newId, now } from '../clock/clock.ts';
 import type { Config } from '../config/config.ts';
-import { Problem } from '../errors/problem.ts';
+import { DependencyError, Problem } from '../errors/problem.ts';
 import { newApiKey } from '../identity/api-keys.ts';
 import type { Cause } from '../ledger/event.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import { canonical } from '../messaging/canonical.ts';
 import type { Meter, Tier } from '../quota/tiers.ts';
 import type { TenantId } from '../scope/ids.ts';
-import type { CandidateScope, PlatformScope, TenantScope } from '../scope/scope.ts';
+import type { PlatformScope, TenantScope } from '../scope/scope.ts';
 import { create } from '../storage/documents.ts';
 import type { PlatformDocuments, PlatformKind } from '../storage/platform-documents.ts';
+import { log } from '../telemetry/log.ts';
 import type { TenantDirectory } from './directory.ts';
 import { provisioningSteps, type Tenant, type TenantRecords, Tenants, tenantRecord } from './tenant.ts';
 
@@ -37,8 +39,12 @@ interface Services {
   readonly bus: Bus;
 }
 
+/** A tenant that is not active after this long is provisioned again, and no more often than this. */
+const overdueMs = 10_000;
+
 export class TenantService {
   readonly #services: Services;
+  readonly #calledAgain = new LRUCache<string, true>({ max: 1_000, ttl: overdueMs });
 
   constructor(services: Services) {
     this.#services = services;
@@ -62,7 +68,7 @@ export class TenantService {
     const scope = await platform.assume(order.id, 'tenant creation');
     const present = await records.of(scope);
     if (present) {
-      if (present.status === 'provisioning') await this.#callForProvisioning(platform, order.id);
+      await this.#provisionAgain(platform, present);
       return { tenant: present };
     }
 
@@ -88,12 +94,12 @@ export class TenantService {
       const other = await records.of(scope);
       return other ? { tenant: other } : made;
     }
-    await this.#callForProvisioning(platform, order.id);
+    await this.#provision(platform, order.id);
     return { tenant, ownerKey: { keyId, key: text } };
   }
 
   /** One tenant's record, for itself or for the platform. */
-  async read(scope: TenantScope | CandidateScope): Promise<Tenant | Problem> {
+  async read(scope: TenantScope): Promise<Tenant | Problem> {
     return (await this.#services.records.of(scope)) ?? new Problem('not_found');
   }
 
@@ -101,7 +107,9 @@ export class TenantService {
   async readFor(platform: PlatformScope, tenantId: TenantId): Promise<Tenant | Problem> {
     const claim = await this.#services.platformDocuments.read(platform, Claims, tenantId);
     if (!claim) return new Problem('not_found');
-    return this.read(platform.observe(tenantId));
+    const tenant = await this.#services.records.of(platform.observe(tenantId));
+    if (tenant) await this.#provisionAgain(platform, tenant);
+    return tenant ?? new Problem('not_found');
   }
 
   /** Tenants from position `from`, oldest first, and where the next page begins. */
@@ -130,7 +138,20 @@ export class TenantService {
     };
   }
 
-  async #callForProvisioning(platform: PlatformScope, tenantId: TenantId): Promise<void> {
-    await this.#services.bus.sendToPlatform(platform, 'platform-provision', { messageId: newId(), body: { kind: 'tenant', tenantId } });
+  /** The tenant is made whether or not the call goes out: its key must reach its owner. Looking at it calls again. */
+  async #provision(platform: PlatformScope, tenantId: TenantId): Promise<void> {
+    try {
+      await this.#services.bus.sendToPlatform(platform, 'platform-provision', { messageId: newId(), body: { kind: 'tenant', tenantId } });
+    } catch (error) {
+      if (!(error instanceof DependencyError)) throw error;
+      log.warn('provisioning could not be called for', tenantId);
+    }
+  }
+
+  /** For a tenant that should have been active by now. */
+  async #provisionAgain(platform: PlatformScope, tenant: Tenant): Promise<void> {
+    if (tenant.status !== 'provisioning' || now() - Date.parse(tenant.createdAt) < overdueMs || this.#calledAgain.has(tenant.id)) return;
+    this.#calledAgain.set(tenant.id, true);
+    await this.#provision(platform, tenant.id);
   }
 }

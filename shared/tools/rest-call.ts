@@ -19,6 +19,8 @@ export function restCall(
   const url = new URL(provider.baseUrl + path);
   const headers: Record<string, string> = {
     accept: 'application/json',
+    // The body is passed on as it comes, without the header that would say how it is compressed.
+    'accept-encoding': 'identity',
     'user-agent': 'flowgrid',
     traceparent,
     ...provider.headers,

@@ -10,8 +10,7 @@ const maxDepth = 64;
 
 export async function readBody(exchange: HttpExchange): Promise<Problem | undefined> {
   const { contract, request } = exchange;
-  const method = methodOf(contract);
-  if (method === 'GET' || method === 'DELETE') return undefined;
+  if (methodOf(contract) === 'GET') return undefined;
   const bytes = await collect(request, contract.bodyLimit ?? defaultLimit);
   if (!bytes) return new Problem('payload_too_large');
   if (bytes.length === 0) {

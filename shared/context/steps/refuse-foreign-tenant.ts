@@ -1,4 +1,5 @@
 // A tenant named anywhere else than in the path is the caller's own. Another's is a 403 and recorded; the caller's own says nothing new and is dropped.
+import { readQueueName } from '../../bus/queue-names.ts';
 import type { Services } from '../../compose.ts';
 import { Problem } from '../../errors/problem.ts';
 import { cursorOwner } from '../cursor.ts';
@@ -27,6 +28,7 @@ function foreignPlace({ url, request, body }: HttpExchange, own: string): string
   const header = request.headers.get('x-tenant-id');
   if (header !== null && header !== own) return 'header';
   if (isRecord(body) && 'tenantId' in body && body['tenantId'] !== own) return 'body';
+  if (isRecord(body) && typeof body['queue'] === 'string' && (readQueueName(body['queue'])?.tenantId ?? own) !== own) return 'queue';
   const cursor = searchParams.get('cursor');
   const owner = cursor === null ? undefined : cursorOwner(cursor);
   return owner !== undefined && owner !== own ? 'cursor' : undefined;

@@ -48,6 +48,10 @@ describe.each(['buffered', 'streamed'])('answers, %s', (mode) => {
     });
   });
 
+  it.runIf(streamed)('lets a query parameter displace the headers, as the real binding data does', async () => {
+    expect(await (await fetch(`${host.url}/api/headers?Headers={"x-forged":"1"}`)).json()).toEqual({ 'x-forged': '1' });
+  });
+
   it('writes cookies with all their attributes', async () => {
     const cookies = (await fetch(`${host.url}/api/cookies`)).headers.getSetCookie();
     if (streamed) {

@@ -153,7 +153,6 @@ test('a dead letter keeps its number, carries its reason, and stays until comple
   expect(letter.sequenceNumber).toEqual(message.sequenceNumber);
   expect(letter.applicationProperties).toEqual({ from: 'a', code: 42, DeadLetterReason: 'reason', DeadLetterErrorDescription: 'words' });
   await expect(letters.deadLetterMessage(letter)).rejects.toMatchObject({ code: 'GeneralError' });
-  await letters.completeMessage(await one(letters).catch(() => letter)).catch(() => {});
   expect((await target.admin.getQueueRuntimeProperties(queue)).activeMessageCount).toBe(0);
 });
 
@@ -236,7 +235,7 @@ test('a message can be settled after its link is gone', async () => {
   await gone.close();
   const receiver = client.createReceiver(queue);
   if (first) await receiver.completeMessage(first);
-  if (second) await receiver.deadLetterMessage(second, { deadLetterReason: 'late' });
+  if (second) await receiver.deadLetterMessage(second, { deadLetterReason: 'late', deadLetterErrorDescription: '' });
   expect(await target.admin.getQueueRuntimeProperties(queue)).toMatchObject({ activeMessageCount: 0, deadLetterMessageCount: 1 });
 });
 

@@ -26,7 +26,7 @@ export interface Target {
   readonly adminPort: number;
   readonly admin: ServiceBusAdministrationClient;
   /** A client that does not retry, closed with the target; with the root rule unless told otherwise. */
-  client(connectionString?: string): ServiceBusClient;
+  client(connectionString?: string, timeoutInMs?: number): ServiceBusClient;
   /** Creates a queue of a new name. */
   queue(options?: CreateQueueOptions): Promise<string>;
   stop(): Promise<void>;
@@ -48,9 +48,9 @@ export async function startTarget(limits?: Partial<Limits>): Promise<Target> {
     port,
     adminPort,
     admin,
-    client(other) {
+    client(other, timeoutInMs = 10_000) {
       const client = new ServiceBusClient(other ?? connectionString, {
-        retryOptions: { maxRetries: 0, retryDelayInMs: 50, timeoutInMs: 10_000 },
+        retryOptions: { maxRetries: 0, retryDelayInMs: 50, timeoutInMs },
       });
       clients.push(client);
       return client;
