@@ -93,6 +93,7 @@ function compose(config: Config) {
     connections,
     /** Waits for what is still being written, then closes every connection. */
     async close(): Promise<void> {
+      crossTenant.flush();
       await ledger.flush();
       await Promise.all([bus.close(), outbound.close()]);
     },

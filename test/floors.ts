@@ -21,7 +21,10 @@ export async function inspect(root: string): Promise<Inspection> {
   // Without an output type the answer is the result itself.
   const { modules, summary } = output as ICruiseResult;
   const ours = modules.filter(({ source }) => product.some((folder) => source.startsWith(`${folder}/`)));
-  const files = globSync(product.map((folder) => `${folder}/**/*.ts`), { cwd: root });
+  const files = globSync(
+    product.map((folder) => `${folder}/**/*.ts`),
+    { cwd: root },
+  );
   const imports = ours.flatMap(({ dependencies }) => dependencies).length;
   if (ours.length !== files.length || imports < files.length) {
     throw new Error(`${files.length} files, but ${ours.length} modules with ${imports} imports were read`);

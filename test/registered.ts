@@ -13,7 +13,10 @@ export interface Registration {
 }
 
 /** The repository's own function files, in the order they are loaded in. */
-export const sources = { folder: join(import.meta.dirname, '..'), files: globSync('functions/**/*.ts', { cwd: join(import.meta.dirname, '..') }).sort() };
+export const sources = {
+  folder: join(import.meta.dirname, '..'),
+  files: globSync('functions/**/*.ts', { cwd: join(import.meta.dirname, '..') }).sort(),
+};
 
 /** Imports `files` of `folder` one after another under the bare core module. Nothing of this process's environment is handed on but `env`. */
 export async function registrationsOf(

@@ -7,7 +7,7 @@ import type { Operation, Outcome } from './items.ts';
 import type { Json } from './json.ts';
 import { fullKey, mismatch, type PartitionKey } from './partition-key.ts';
 import { parsePatch } from './patch.ts';
-import { badRequest, Refusal } from './refusal.ts';
+import { invalid, Refusal } from './refusal.ts';
 import type { Reply } from './reply.ts';
 
 const BatchOperation = z.strictObject({
@@ -22,7 +22,7 @@ const Batch = z.array(BatchOperation).min(1).max(100, 'Batch request has more op
 /** @throws {Refusal} 400 for the batch as a whole. */
 export function parseBatch(container: Container, partition: PartitionKey, body: Json): Operation[] {
   const parsed = Batch.safeParse(body);
-  if (!parsed.success) throw badRequest(`The batch is not valid, or not modelled by the local twin.\n${z.prettifyError(parsed.error)}`);
+  if (!parsed.success) throw invalid('The batch', parsed.error);
   for (const { partitionKey } of parsed.data) {
     if (partitionKey !== undefined && fullKey(container, partitionKey) !== partition) throw mismatch();
   }

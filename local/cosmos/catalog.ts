@@ -4,7 +4,7 @@ import * as z from 'zod';
 import type { Database } from '../database.ts';
 import { type Container, type Definition, parseDefinition, partitionPaths, ResourceId } from './container.ts';
 import type { Json } from './json.ts';
-import { badRequest, conflict, notFound, ownerNotFound } from './refusal.ts';
+import { badRequest, conflict, invalid, notFound, ownerNotFound } from './refusal.ts';
 
 export const catalogSchema = `
   PRAGMA locking_mode = EXCLUSIVE;
@@ -51,8 +51,7 @@ export class Catalog {
 
   createDatabase(body: Json): DatabaseEntry {
     const parsed = DatabaseBody.safeParse(body);
-    if (!parsed.success)
-      throw badRequest(`The database definition is not valid, or not modelled by the local twin.\n${z.prettifyError(parsed.error)}`);
+    if (!parsed.success) throw invalid('The database definition', parsed.error);
     const { id } = parsed.data;
     if (this.#databases.has(id)) throw conflict();
     this.#checkRoom();

@@ -2,7 +2,7 @@
 import * as z from 'zod';
 import { IndexingPolicy } from './indexing-policy.ts';
 import { isObject, type Json } from './json.ts';
-import { badRequest } from './refusal.ts';
+import { invalid } from './refusal.ts';
 
 /** Names of databases and containers. */
 export const ResourceId = z
@@ -55,8 +55,7 @@ export interface Container {
 export function parseDefinition(body: Json): Definition {
   const given = isObject(body) ? Object.entries(body).filter(([name]) => !name.startsWith('_') && name !== 'geospatialConfig') : [];
   const parsed = Definition.safeParse(Object.fromEntries(given));
-  if (!parsed.success)
-    throw badRequest(`The container definition is not valid, or not modelled by the local twin.\n${z.prettifyError(parsed.error)}`);
+  if (!parsed.success) throw invalid('The container definition', parsed.error);
   return parsed.data;
 }
 

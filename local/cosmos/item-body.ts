@@ -1,22 +1,27 @@
 // What an item may be, and the text it is stored and sent as.
 import type { Container } from './container.ts';
-import { depthOf, isObject, type Json, type JsonObject } from './json.ts';
+import { isDeeperThan, isObject, type Json, type JsonObject } from './json.ts';
 import { keyOf, mismatch, type PartitionKey } from './partition-key.ts';
-import { badRequest, tooLarge } from './refusal.ts';
+import { badRequest, type Refusal, tooLarge } from './refusal.ts';
 
 /** Bytes of an item, and of a request. */
 export const maxItemBytes = 2 * 1024 * 1024;
 const maxIdBytes = 1023;
 const maxDepth = 128;
+/** Of a request: an item lies some levels down in a batch. */
+const maxBodyDepth = 140;
 const maxTtl = 2_147_483_647;
 const systemProperties = new Set(['_rid', '_self', '_etag', '_attachments', '_ts']);
 
 export function parseBody(text: string): Json {
+  let body: Json;
   try {
-    return JSON.parse(text);
+    body = JSON.parse(text);
   } catch {
-    throw badRequest('The request payload is invalid. Ensure to provide a valid request payload.');
+    throw invalidPayload();
   }
+  if (isDeeperThan(body, maxBodyDepth)) throw badRequest(`The request is nested deeper than ${maxBodyDepth} levels.`);
+  return body;
 }
 
 /** The id of an item that may be stored under this key. @throws {Refusal} 400 */
@@ -26,15 +31,19 @@ export function checkedId(container: Container, partition: PartitionKey, item: J
     throw badRequest("The input content is invalid because the required properties - 'id; ' - are missing");
   if (/[/\\?#]/.test(id)) throw badRequest(`The id '${id}' holds one of the characters / \\ ? and #.`);
   if (Buffer.byteLength(id) > maxIdBytes) throw badRequest(`The id is longer than ${maxIdBytes} bytes.`);
-  if (depthOf(item) > maxDepth) throw badRequest(`The item is nested deeper than ${maxDepth} levels.`);
+  if (isDeeperThan(item, maxDepth)) throw badRequest(`The item is nested deeper than ${maxDepth} levels.`);
   if (keyOf(container, item) !== partition) throw mismatch();
   return id;
 }
 
 /** @throws {Refusal} 400 */
 export function asItem(body: Json): JsonObject {
-  if (!isObject(body)) throw badRequest('The request payload is invalid. Ensure to provide a valid request payload.');
+  if (!isObject(body)) throw invalidPayload();
   return body;
+}
+
+function invalidPayload(): Refusal {
+  return badRequest('The request payload is invalid. Ensure to provide a valid request payload.');
 }
 
 /** When an item written now stops to exist, in seconds since 1970: https://learn.microsoft.com/azure/cosmos-db/nosql/time-to-live. */

@@ -4,7 +4,7 @@ import type { Container } from './container.ts';
 import { isObject, type Json, type JsonObject } from './json.ts';
 import { compile } from './query/evaluate.ts';
 import { parseCondition } from './query/parse.ts';
-import { badRequest, preconditionFailed } from './refusal.ts';
+import { badRequest, invalid, preconditionFailed } from './refusal.ts';
 
 const Value = z.custom<Json>((value) => value !== undefined, 'is missing');
 const path = z.string().regex(/^(\/([^~]|~[01])+)+$/, 'must be a JSON pointer below the root');
@@ -27,7 +27,7 @@ export interface Patch {
 /** @throws {Refusal} 400 */
 export function parsePatch(body: Json): Patch {
   const parsed = PatchBody.safeParse(body);
-  if (!parsed.success) throw badRequest(`The patch is not valid, or not modelled by the local twin.\n${z.prettifyError(parsed.error)}`);
+  if (!parsed.success) throw invalid('The patch', parsed.error);
   const { operations, condition } = Array.isArray(parsed.data) ? { operations: parsed.data, condition: undefined } : parsed.data;
   const test = condition === undefined ? undefined : compile(parseCondition(condition));
   return { operations, holds: (item) => test === undefined || test(item) === true };

@@ -5,7 +5,7 @@ import type { Json } from './json.ts';
 import { keyRange } from './partition-key.ts';
 import { runPage } from './query/page.ts';
 import { parseQuery } from './query/parse.ts';
-import { badRequest } from './refusal.ts';
+import { badRequest, invalid } from './refusal.ts';
 import type { Reply } from './reply.ts';
 
 const Parameter = z.strictObject({ name: z.string().startsWith('@'), value: z.custom<Json>((value) => value !== undefined, 'is missing') });
@@ -19,7 +19,7 @@ export function answerQuery(call: Call, body: Json): Reply {
   const container = containerOf(call);
   const range = keyRange(container, partitionKeyOf(call));
   const parsed = QueryBody.safeParse(body);
-  if (!parsed.success) throw badRequest(`The query is not valid, or not modelled by the local twin.\n${z.prettifyError(parsed.error)}`);
+  if (!parsed.success) throw invalid('The query', parsed.error);
   const size = header(call, 'x-ms-max-item-count') ?? defaultPageSize;
   if (!/^(-1|[1-9]\d{0,6})$/.test(size)) throw badRequest(`A page of '${size}' items: x-ms-max-item-count is a positive number, or -1.`);
   const page = runPage(database, {

@@ -1,5 +1,7 @@
 // The errors of Cosmos DB: status, code, substatus and, where known, the service's own words.
+import * as z from 'zod';
 
+const maxDetail = 2_000;
 const codes: Readonly<Record<number, string>> = {
   400: 'BadRequest',
   401: 'Unauthorized',
@@ -31,6 +33,13 @@ export class Refusal extends Error {
 
 export function badRequest(message: string): Refusal {
   return new Refusal(400, message);
+}
+
+/** A body that is wrong, or has something in it that the twin does not know: zod says what. */
+export function invalid(what: string, error: z.ZodError): Refusal {
+  return badRequest(
+    `${what} is not valid, or not modelled by the local twin (local/LIMITS.md).\n${z.prettifyError(error).slice(0, maxDetail)}`,
+  );
 }
 
 /** Something the service may do and this twin does not: never silently another answer. */

@@ -7,7 +7,7 @@ import type { Config } from '../config/config.ts';
 import { loadSdk } from '../config/load-sdk.ts';
 import { plainLoopback } from '../config/loopback-transport.ts';
 import { DependencyError } from '../errors/problem.ts';
-import type { TenantScope } from '../scope/scope.ts';
+import { type TenantScope, tenantOf } from '../scope/scope.ts';
 import { type PlatformQueue, queueName, type TenantQueue } from './queue-names.ts';
 
 /** The name of the one rule of a pull queue: it lets its agent listen, and do nothing else. */
@@ -30,13 +30,13 @@ export class BusAdministration {
 
   /** Makes a queue of the tenant whose dead letters go to the tenant's `dlq`, which must be there already. Safe to repeat. */
   async ensureQueue(scope: TenantScope, queue: TenantQueue): Promise<void> {
-    const forward = queue === 'dlq' ? {} : { forwardDeadLetteredMessagesTo: queueName(scope.tenantId, 'dlq') };
-    await this.#ensure(queueName(scope.tenantId, queue), { ...common, ...forward });
+    const forward = queue === 'dlq' ? {} : { forwardDeadLetteredMessagesTo: queueName(tenantOf(scope), 'dlq') };
+    await this.#ensure(queueName(tenantOf(scope), queue), { ...common, ...forward });
   }
 
   /** Makes an agent's own queue with its listen rule and answers the rule's key. Safe to repeat: the key stays. */
   async ensureAgentQueue(scope: TenantScope, queue: TenantQueue): Promise<string> {
-    const name = queueName(scope.tenantId, queue);
+    const name = queueName(tenantOf(scope), queue);
     const rule = {
       keyName: listenRule,
       claimType: 'SharedAccessKey',
@@ -44,7 +44,7 @@ export class BusAdministration {
       primaryKey: randomBytes(32).toString('base64'),
       secondaryKey: randomBytes(32).toString('base64'),
     };
-    await this.#ensure(name, { ...common, forwardDeadLetteredMessagesTo: queueName(scope.tenantId, 'dlq'), authorizationRules: [rule] });
+    await this.#ensure(name, { ...common, forwardDeadLetteredMessagesTo: queueName(tenantOf(scope), 'dlq'), authorizationRules: [rule] });
     const { authorizationRules } = await this.#call((client) => client.getQueue(name));
     const key = authorizationRules?.find(({ keyName }) => keyName === listenRule)?.primaryKey;
     if (!key) throw new Error('the queue has no listen rule');

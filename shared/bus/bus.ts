@@ -1,10 +1,10 @@
 // Sending over Service Bus. A tenant's queue is named by the scope, never by the caller. Failures are DependencyErrors.
-import type { ServiceBusClient, ServiceBusMessage, ServiceBusSender } from '@azure/service-bus';
-import { LRUCache } from 'lru-cache';
+import type { ServiceBusMessage, ServiceBusSender } from '@azure/service-bus';
+import { dependencyRetry, retrying } from '../clock/retry.ts';
 import type { Config } from '../config/config.ts';
-import { loadSdk } from '../config/load-sdk.ts';
 import { DependencyError } from '../errors/problem.ts';
-import type { PlatformScope, TenantScope } from '../scope/scope.ts';
+import { type PlatformScope, type TenantScope, tenantOf, verifyPlatform } from '../scope/scope.ts';
+import { BusLine } from './bus-line.ts';
 import { type PlatformQueue, queueName, type TenantQueue } from './queue-names.ts';
 
 /** A message as we put it on a queue; `body` is JSON. */
@@ -18,14 +18,7 @@ export interface OutgoingMessage {
 
 export class Bus {
   readonly #config: Config;
-  #client: Promise<ServiceBusClient> | undefined;
-  /** An open link each; the ones not used for longest are closed. */
-  readonly #senders = new LRUCache<string, ServiceBusSender>({
-    max: 1_000,
-    dispose: (sender) => {
-      sender.close().catch(() => undefined);
-    },
-  });
+  #line: Promise<BusLine> | undefined;
 
   constructor(config: Config) {
     this.#config = config;
@@ -39,27 +32,27 @@ export class Bus {
     return endpoint.endsWith('/') ? endpoint : `${endpoint}/`;
   }
 
+  /** Resolves once the queue has the message. Under lost answers it may have it twice, with the same message id. */
   async send(scope: TenantScope, queue: TenantQueue, message: OutgoingMessage): Promise<void> {
-    await this.#send(queueName(scope.tenantId, queue), message);
+    await this.#send(queueName(tenantOf(scope), queue), message);
   }
 
   async sendToPlatform(scope: PlatformScope, queue: PlatformQueue, message: OutgoingMessage): Promise<void> {
-    scope.verify();
+    verifyPlatform(scope);
     await this.#send(queue, message);
   }
 
   /** Shows whether Service Bus answers at all, by opening a link to a queue that is always there. */
   async ping(): Promise<void> {
     const name: PlatformQueue = 'platform-provision';
-    await this.#guard(name, async (sender) => {
+    await this.#use(name, async (sender) => {
       await sender.createMessageBatch();
     });
   }
 
   async close(): Promise<void> {
-    this.#senders.clear();
-    const client = await this.#client;
-    await client?.close();
+    const line = await this.#line?.catch(() => undefined);
+    await line?.hangUp();
   }
 
   async #send(queue: string, message: OutgoingMessage): Promise<void> {
@@ -71,34 +64,47 @@ export class Bus {
       ...(message.timeToLiveMs !== undefined && { timeToLive: message.timeToLiveMs }),
       ...(message.traceparent !== undefined && { applicationProperties: { traceparent: message.traceparent } }),
     };
-    await this.#guard(queue, (sender) => sender.sendMessages(wire));
+    await this.#use(queue, (sender) => sender.sendMessages(wire));
   }
 
-  async #guard(queue: string, work: (sender: ServiceBusSender) => Promise<void>): Promise<void> {
-    this.#client ??= this.#open();
-    const client = await this.#client;
-    let sender = this.#senders.get(queue);
-    if (!sender || sender.isClosed) {
-      sender = client.createSender(queue);
-      this.#senders.set(queue, sender);
-    }
+  async #use(queue: string, work: (sender: ServiceBusSender) => Promise<void>): Promise<void> {
     try {
-      await work(sender);
+      await retrying(
+        dependencyRetry,
+        (error) => ({ again: isTransient(error) }),
+        async () => {
+          const line = await this.#open();
+          try {
+            await line.use(queue, work);
+          } catch (error) {
+            if (isTransient(error)) this.#leave(line);
+            throw error;
+          }
+        },
+      );
     } catch (error) {
-      if (error instanceof TypeError || error instanceof RangeError) throw error;
-      const code = typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : 'no answer';
-      throw new DependencyError('serviceBus', `Service Bus did not take the message (${code})`, { cause: error });
+      if (!isTransient(error)) throw error;
+      throw new DependencyError('serviceBus', 'Service Bus did not take the message', { cause: error });
     }
   }
 
-  async #open(): Promise<ServiceBusClient> {
-    const { transport } = this.#config;
-    const { RetryMode, ServiceBusClient } = await loadSdk(() => import('@azure/service-bus'));
-    const options = {
-      retryOptions: { maxRetries: 5, retryDelayInMs: 25, maxRetryDelayInMs: 1_000, timeoutInMs: 5_000, mode: RetryMode.Exponential },
-    };
-    if (transport.kind === 'insecure') return new ServiceBusClient(transport.serviceBus, options);
-    const { ManagedIdentityCredential } = await loadSdk(() => import('@azure/identity'));
-    return new ServiceBusClient(transport.serviceBusNamespace, new ManagedIdentityCredential(), options);
+  async #open(): Promise<BusLine> {
+    this.#line ??= BusLine.open(this.#config);
+    const line = await this.#line;
+    if (!line.broken) return line;
+    this.#line = BusLine.open(this.#config);
+    return this.#line;
   }
+
+  /** A line that is broken is replaced by whoever comes next; one that merely refused stays. */
+  #leave(line: BusLine): void {
+    if (line.broken) void line.hangUp();
+  }
+}
+
+/** What trying again may cure. The SDK says so of its own errors; anything without a word on it is a connection that went. */
+function isTransient(error: unknown): boolean {
+  if (error instanceof TypeError || error instanceof RangeError) return false;
+  if (typeof error === 'object' && error !== null && 'retryable' in error) return error.retryable === true;
+  return true;
 }

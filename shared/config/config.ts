@@ -101,11 +101,10 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
       const name = String(issue.path[0]);
       problems.push(given[name] === undefined ? `${name}: missing` : `${name}: ${issue.message}`);
     }
-    throw new ConfigError([...new Set(problems)]);
   }
+  const transport = readTransport(given, problems);
+  if (problems.length > 0 || !parsed.success || !transport) throw new ConfigError([...new Set(problems)]);
   const settings = parsed.data;
-  const transport = readTransport(settings, given, problems);
-  if (problems.length > 0 || !transport) throw new ConfigError(problems);
 
   return Object.freeze({
     baseUrl: settings.FLOWGRID_BASE_URL,
@@ -123,20 +122,17 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
 /** Names that begin like ours but are read by others: the agent SDK's environment and the test suites' targets. */
 const foreign = new Set(['FLOWGRID_TENANT_ID', 'FLOWGRID_TENANT_SECRET', 'FLOWGRID_REGISTRY_URL', 'FLOWGRID_API_TOKEN']);
 
-function readTransport(
-  settings: z.infer<typeof Settings>,
-  given: Readonly<Record<string, string | undefined>>,
-  problems: string[],
-): Transport | undefined {
+/** Reads what is given as it is, so that its problems are told together with those of the schema, which finds what is missing or misshapen. */
+function readTransport(given: Readonly<Record<string, string | undefined>>, problems: string[]): Transport | undefined {
   const {
     FLOWGRID_INSECURE_COSMOS_KEY: cosmosKey,
     FLOWGRID_INSECURE_KEYVAULT_TOKEN: keyVaultToken,
     FLOWGRID_INSECURE_SERVICEBUS_ADMIN: serviceBusAdmin,
     FLOWGRID_SERVICEBUS: serviceBus,
     FLOWGRID_SERVICEBUS__fullyQualifiedNamespace: serviceBusNamespace,
-  } = settings;
+  } = given;
 
-  if (!settings.FLOWGRID_INSECURE_TRANSPORT) {
+  if (given['FLOWGRID_INSECURE_TRANSPORT'] !== 'true') {
     const block = { FLOWGRID_INSECURE_COSMOS_KEY: cosmosKey, FLOWGRID_INSECURE_KEYVAULT_TOKEN: keyVaultToken };
     for (const [name, value] of Object.entries({
       ...block,
@@ -146,7 +142,7 @@ function readTransport(
       if (value !== undefined) problems.push(`${name}: only together with FLOWGRID_INSECURE_TRANSPORT=true`);
     }
     for (const name of ['FLOWGRID_COSMOS_ENDPOINT', 'FLOWGRID_KEYVAULT_URL', 'FLOWGRID_BASE_URL'] as const) {
-      if (!settings[name].startsWith('https:')) problems.push(`${name}: must be https`);
+      if (given[name] !== undefined && !given[name].startsWith('https:')) problems.push(`${name}: must be https`);
     }
     if (!serviceBusNamespace) problems.push('FLOWGRID_SERVICEBUS__fullyQualifiedNamespace: missing');
     return serviceBusNamespace ? { kind: 'azure', serviceBusNamespace } : undefined;
@@ -157,8 +153,8 @@ function readTransport(
   }
   if (serviceBusNamespace) problems.push('FLOWGRID_SERVICEBUS__fullyQualifiedNamespace: refused with FLOWGRID_INSECURE_TRANSPORT');
   const endpoints = {
-    FLOWGRID_COSMOS_ENDPOINT: settings.FLOWGRID_COSMOS_ENDPOINT,
-    FLOWGRID_KEYVAULT_URL: settings.FLOWGRID_KEYVAULT_URL,
+    FLOWGRID_COSMOS_ENDPOINT: given['FLOWGRID_COSMOS_ENDPOINT'],
+    FLOWGRID_KEYVAULT_URL: given['FLOWGRID_KEYVAULT_URL'],
     FLOWGRID_SERVICEBUS: endpointOf(serviceBus),
     FLOWGRID_INSECURE_SERVICEBUS_ADMIN: endpointOf(serviceBusAdmin),
   };
@@ -173,10 +169,11 @@ function readTransport(
   return { kind: 'insecure', cosmosKey, keyVaultToken, serviceBus, serviceBusAdmin };
 }
 
-/** The address inside a Service Bus connection string. */
+/** The address inside a Service Bus connection string. Of several, the SDK would take the last: such a string has none for us. */
 function endpointOf(connectionString: string | undefined): string | undefined {
   if (connectionString === undefined) return undefined;
-  return /(?:^|;)Endpoint=([^;]+)/i.exec(connectionString)?.[1] ?? 'no endpoint';
+  const [only, second] = connectionString.matchAll(/(?<=^|;)\s*Endpoint\s*=\s*([^;]+)/gi);
+  return second ? 'several endpoints' : (only?.[1] ?? 'no endpoint');
 }
 
 function isLoopback(address: string): boolean {

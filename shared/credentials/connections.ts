@@ -6,7 +6,7 @@ import { iso, now } from '../clock/clock.ts';
 import { Problem } from '../errors/problem.ts';
 import type { Cause } from '../ledger/event.ts';
 import type { Ledger } from '../ledger/ledger.ts';
-import type { TenantScope } from '../scope/scope.ts';
+import { type TenantScope, tenantOf } from '../scope/scope.ts';
 import { type DocumentKind, put, type Stored } from '../storage/documents.ts';
 import type { TenantStore } from '../storage/tenant-partition.ts';
 import { log } from '../telemetry/log.ts';
@@ -45,6 +45,9 @@ const expiringMs = 10 * 60_000;
 /** A connection read this long ago is read again before its credential is used. */
 const trustMs = 1_500;
 
+/** What Key Vault takes in a secret (Key Vault, About secrets: 25 KB). */
+const maxSealedLength = 25_000;
+
 interface Services {
   readonly store: TenantStore;
   readonly vault: Vault;
@@ -78,6 +81,7 @@ export class ConnectionService {
     const before = await store.of(scope).read(Connections, integration);
     const revision = (before?.body.revision ?? 0) + 1;
     const sealed = seal(scope, { integration, field: 'credential', revision }, key, JSON.stringify(credential));
+    if (sealed.length > maxSealedLength) return new Problem('payload_too_large', { detail: 'A credential may have about 18 KB in all.' });
     const secretVersion = await vault.writeSecret(scope, 'conn', integration, sealed);
     const encryptedAt = iso();
     const expiresIn = 'expiresIn' in credential ? credential.expiresIn : undefined;
@@ -164,7 +168,7 @@ export class ConnectionService {
 }
 
 function nameOf(scope: TenantScope, integration: string): string {
-  return `${scope.tenantId} ${integration}`;
+  return `${tenantOf(scope)} ${integration}`;
 }
 
 function formOf(credential: Credential): string {

@@ -2,12 +2,14 @@
 import * as z from 'zod';
 
 const secret = z.string().min(1).max(16_384);
+/** Goes into a header as it is (RFC 9110 section 5.5). */
+const headerSecret = secret.regex(/^[\x21-\x7e]+$/, 'visible ASCII characters only, since it is sent in a header');
 const metadata = z.record(z.string(), z.json()).optional();
 
 export const Credential = z
   .union([
     z.strictObject({
-      accessToken: secret,
+      accessToken: headerSecret,
       refreshToken: secret.optional(),
       tokenType: z.string().max(64).optional(),
       /** Seconds; 0 means that it does not expire. */
@@ -19,7 +21,7 @@ export const Credential = z
       scopes: z.array(z.string().max(256)).max(256).optional(),
       metadata,
     }),
-    z.strictObject({ apiKey: secret, metadata }),
+    z.strictObject({ apiKey: headerSecret, metadata }),
     z.strictObject({ username: z.string().min(1).max(1_024), password: secret, metadata }),
     z.strictObject({
       accessKeyId: secret,

@@ -3,12 +3,12 @@ import { randomBytes } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import * as z from 'zod';
 import { iso } from '../clock/clock.ts';
-import type { TenantScope } from '../scope/scope.ts';
+import { type TenantScope, tenantOf } from '../scope/scope.ts';
 import { create, type DocumentKind } from '../storage/documents.ts';
 import type { TenantStore } from '../storage/tenant-partition.ts';
 import type { Vault } from '../vault/vault.ts';
 
-const WrappedKey = z.strictObject({ keyId: z.url(), wrapped: z.base64url(), createdAt: z.iso.datetime() });
+const WrappedKey = z.strictObject({ keyVersion: z.string(), wrapped: z.base64url(), createdAt: z.iso.datetime() });
 const WrappedKeys: DocumentKind<z.infer<typeof WrappedKey>> = { container: 'control', type: 'data-key', schema: WrappedKey };
 
 /** The version that new credentials are sealed under. */
@@ -35,10 +35,10 @@ export class DataKeys {
   async ensure(scope: TenantScope): Promise<void> {
     const partition = this.#store.of(scope);
     if (await partition.read(WrappedKeys, String(currentVersion))) return;
-    const { keyId, wrapped } = await this.#vault.wrap(scope, randomBytes(32));
+    const { keyVersion, wrapped } = await this.#vault.wrap(scope, randomBytes(32));
     // Whoever comes second finds the document there and leaves it: the key inside may be in use already.
     await partition.commit([
-      create(WrappedKeys, String(currentVersion), { keyId, wrapped: wrapped.toString('base64url'), createdAt: iso() }),
+      create(WrappedKeys, String(currentVersion), { keyVersion, wrapped: wrapped.toString('base64url'), createdAt: iso() }),
     ]);
   }
 
@@ -49,7 +49,7 @@ export class DataKeys {
 
   /** The key of this version; undefined when the tenant has none such. Throws a DependencyError when Key Vault or Cosmos stays away. */
   open(scope: TenantScope, version: number): Promise<DataKey | undefined> {
-    const name = `${scope.tenantId} ${version}`;
+    const name = `${tenantOf(scope)} ${version}`;
     const known = this.#open.get(name);
     if (known) return known;
     const opening = this.#unwrap(scope, version);
@@ -64,7 +64,7 @@ export class DataKeys {
   async #unwrap(scope: TenantScope, version: number): Promise<DataKey | undefined> {
     const stored = await this.#store.of(scope).read(WrappedKeys, String(version));
     if (!stored) return undefined;
-    const key = await this.#vault.unwrap(scope, stored.body.keyId, Buffer.from(stored.body.wrapped, 'base64url'));
+    const key = await this.#vault.unwrap(scope, stored.body.keyVersion, Buffer.from(stored.body.wrapped, 'base64url'));
     return { version, key };
   }
 }

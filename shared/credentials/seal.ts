@@ -1,6 +1,6 @@
 // Sealing: AES-256-GCM under the tenant's data key. Where the text belongs is authenticated with it, so moved elsewhere it does not open.
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
-import type { TenantScope } from '../scope/scope.ts';
+import { type TenantScope, tenantOf } from '../scope/scope.ts';
 import type { DataKey } from './data-keys.ts';
 
 /** Where a sealed text belongs. `revision` counts the connection's credentials. */
@@ -14,7 +14,7 @@ const algorithm = 'aes-256-gcm';
 const scheme = 'fg1';
 
 function additionalData(scope: TenantScope, place: Place, version: number): Buffer {
-  return Buffer.from(JSON.stringify([scheme, scope.tenantId, place.integration, place.field, place.revision, version]));
+  return Buffer.from(JSON.stringify([scheme, tenantOf(scope), place.integration, place.field, place.revision, version]));
 }
 
 /** `fg1.{data key version}.{nonce}.{ciphertext and tag}`, the last two base64url. */

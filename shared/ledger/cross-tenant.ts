@@ -14,6 +14,8 @@ const perWindow = 10;
 interface Window {
   readonly opened: number;
   count: number;
+  /** Tells what was held back, and ends the window. */
+  readonly close: () => void;
 }
 
 export class CrossTenantRecorder {
@@ -37,13 +39,22 @@ export class CrossTenantRecorder {
     if (window.count <= perWindow) this.#write(caller, cause, functionName, { place, attempts: 1 });
   }
 
+  /** Tells at once what is held back: this process ends. */
+  flush(): void {
+    for (const window of [...this.#windows.values()]) window.close();
+  }
+
   /** What a window held back is told by one more event when it ends. */
   #open(key: string, caller: TenantIdentity, cause: Cause, functionName: string): Window {
-    const window: Window = { opened: now(), count: 0 };
+    const close = () => {
+      clearTimeout(timer);
+      if (this.#windows.get(key) === window) this.#windows.delete(key);
+      const held = window.count - perWindow;
+      if (held > 0) this.#write(caller, cause, functionName, { place: 'several', attempts: held });
+    };
+    const window: Window = { opened: now(), count: 0, close };
+    const timer = setTimeout(close, windowMs).unref();
     this.#windows.set(key, window);
-    setTimeout(() => {
-      if (window.count > perWindow) this.#write(caller, cause, functionName, { place: 'several', attempts: window.count - perWindow });
-    }, windowMs).unref();
     return window;
   }
 

@@ -3,7 +3,7 @@ import { LRUCache } from 'lru-cache';
 import * as z from 'zod';
 import { chance, randomName, wait } from '../clock/clock.ts';
 import { DependencyError, Problem } from '../errors/problem.ts';
-import type { PlatformScope, TenantScope } from '../scope/scope.ts';
+import { type PlatformScope, type TenantScope, tenantOf } from '../scope/scope.ts';
 import { type Change, create, type DocumentKind, remove, replace } from '../storage/documents.ts';
 import type { TenantPartition, TenantStore } from '../storage/tenant-partition.ts';
 import { log } from '../telemetry/log.ts';
@@ -77,7 +77,7 @@ export class Ledger {
 
   /** Keeps an event that goes with no change. Resolves once it is stored; throws a DependencyError when it cannot be. */
   async append(scope: TenantScope, cause: Cause, draft: EventDraft): Promise<void> {
-    let lane = this.#lanes.get(scope.tenantId);
+    let lane = this.#lanes.get(tenantOf(scope));
     if (!lane || lane.broken) {
       this.#opened += 1;
       lane = new Lane(this.#store, scope, `${this.#lane}-${this.#opened}`);

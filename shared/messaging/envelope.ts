@@ -38,6 +38,8 @@ export interface Expectation {
   readonly now: number;
 }
 
+type Verified = { readonly envelope: Envelope } | { readonly refused: EnvelopeRefusal };
+
 /** The largest envelope, in bytes of JSON: Service Bus takes 256 KB with its own headers. */
 const maxBytes = 250_000;
 /** Older messages are refused; the age a queue can keep one is the same. */
@@ -47,16 +49,24 @@ const skewMs = 5 * 60_000;
 
 /**
  * Checks in this order: size, schema, tenant equals the entity's, recipient, key id, signature, age (architecture 6). The replay check is the
- * receiver's, who knows what it has seen.
+ * receiver's, who knows what it has seen. Never throws, whatever was received.
  */
-export function verifyEnvelope(
-  received: unknown,
-  { tenantId, recipient, keys, now }: Expectation,
-): { envelope: Envelope } | { refused: EnvelopeRefusal } {
+export function verifyEnvelope(received: unknown, expectation: Expectation): Verified {
+  try {
+    return verify(received, expectation);
+  } catch {
+    // Nested too deep to be walked, or a text that is no Unicode: it has no canonical form, so nobody can have signed it.
+    return { refused: 'envelope_invalid' };
+  }
+}
+
+function verify(received: unknown, { tenantId, recipient, keys, now }: Expectation): Verified {
   if (Buffer.byteLength(JSON.stringify(received) ?? '') > maxBytes) return { refused: 'too_large' };
   const parsed = Envelope.safeParse(received);
   if (!parsed.success) return { refused: 'envelope_invalid' };
-  const { signature, ...unsigned } = parsed.data;
+  // What was received is checked, not what the schema made of it, which leaves `__proto__` out. The schema has found it to be an object.
+  const { signature: _, ...unsigned } = received as Envelope;
+  const { signature } = parsed.data;
   if (unsigned.tenantId !== tenantId) return { refused: 'tenant_mismatch' };
   if (unsigned.to !== recipient) return { refused: 'recipient_mismatch' };
   if (signature === undefined) return { refused: 'signature_missing' };

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import * as z from 'zod';
 import { iso } from '../clock/clock.ts';
-import type { TenantScope } from '../scope/scope.ts';
+import { type TenantScope, tenantOf } from '../scope/scope.ts';
 import { create, type DocumentKind } from '../storage/documents.ts';
 import type { TenantStore } from '../storage/tenant-partition.ts';
 import type { Vault } from '../vault/vault.ts';
@@ -47,7 +47,7 @@ export class SigningKeys {
   }
 
   #secret(scope: TenantScope): Promise<Buffer | undefined> {
-    const known = this.#secrets.get(scope.tenantId);
+    const known = this.#secrets.get(tenantOf(scope));
     if (known) return known;
     const reading = this.#read(scope);
     this.#secrets.set(scope.tenantId, reading);

@@ -30,6 +30,9 @@ export interface Registered {
   readonly queue: { readonly name: string; readonly state: 'ready' | 'creating' };
 }
 
+/** Below the 2 MB that Cosmos DB takes in an item. A card is kept twice, and its numbers may be longer as we write them than as they came. */
+const maxAgentBytes = 2_090_000;
+
 export type StatusFilter = 'running' | 'expired' | 'all';
 
 interface Services {
@@ -55,9 +58,15 @@ export class Registry {
     const written = await ledger.commit(scope, cause, async (partition) => {
       const present = await partition.read(Agents, agentId);
       if (!present && (await partition.count(Agents)) >= limit) {
-        return new Problem('quota_exceeded', { detail: `The tenant may have ${limit} agents.`, extensions: { meter: 'maxAgents', limit }, headers: { 'Retry-After': '60' } });
+        return new Problem('quota_exceeded', {
+          detail: `The tenant may have ${limit} agents.`,
+          extensions: { meter: 'maxAgents', limit },
+          headers: { 'Retry-After': '60' },
+        });
       }
       const agent = agentOf(agentId, registration, present?.body.registeredAt);
+      if (Buffer.byteLength(JSON.stringify(agent)) > maxAgentBytes)
+        return new Problem('payload_too_large', { detail: 'The card and its 1.0 form are larger together than can be kept.' });
       return {
         changes: [put(Agents, agentId, agent)],
         event: {

@@ -14,7 +14,11 @@ export class TenantScope {
     this.origin = origin;
   }
 
-  /** The tenant. Throws a TypeError on anything that only looks like a scope, since a private field cannot be imitated. */
+  /** Throws a TypeError on anything that only looks like a scope: a private field cannot be imitated, shadowed or proxied. */
+  static tenantOf(scope: TenantScope): TenantId {
+    return scope.#tenantId;
+  }
+
   get tenantId(): TenantId {
     return this.#tenantId;
   }
@@ -26,6 +30,11 @@ export class CandidateScope {
 
   constructor(tenantId: TenantId) {
     this.#tenantId = tenantId;
+  }
+
+  /** Throws a TypeError on anything that only looks like a scope of either kind. */
+  static claimedBy(scope: CandidateScope | TenantScope): TenantId {
+    return #tenantId in scope ? scope.#tenantId : TenantScope.tenantOf(scope);
   }
 
   get tenantId(): TenantId {
@@ -56,8 +65,7 @@ export class PlatformScope {
   }
 
   /** Throws a TypeError on anything that only looks like a platform scope. */
-  verify(): this {
-    void this.#record;
-    return this;
+  static verify(scope: PlatformScope): void {
+    void scope.#record;
   }
 }

@@ -2,7 +2,7 @@
 
 import type * as z from 'zod';
 import { newId } from '../clock/clock.ts';
-import type { PlatformScope } from '../scope/scope.ts';
+import { type PlatformScope, verifyPlatform } from '../scope/scope.ts';
 import { type Cosmos, request, statusOf } from './cosmos.ts';
 import type { Stored } from './documents.ts';
 
@@ -27,14 +27,14 @@ export class PlatformDocuments {
   }
 
   async read<Body>(scope: PlatformScope, kind: PlatformKind<Body>, name: string): Promise<Stored<Body> | undefined> {
-    scope.verify();
+    verifyPlatform(scope);
     const item = await this.#readItem(`${kind.type}:${name}`);
     return item && { name, body: kind.schema.parse(item.body), etag: item._etag ?? '' };
   }
 
   /** False when the name is taken. */
   async create<Body>(scope: PlatformScope, kind: PlatformKind<Body>, name: string, body: Body): Promise<boolean> {
-    scope.verify();
+    verifyPlatform(scope);
     const item = this.#item(kind, name, body);
     const container = await this.#cosmos.container('platform');
     return this.#unless([409], item, () => container.items.create(item));
@@ -42,7 +42,7 @@ export class PlatformDocuments {
 
   /** False when the document has changed or gone since it was read. */
   async replace<Body>(scope: PlatformScope, kind: PlatformKind<Body>, stored: Stored<Body>, body: Body): Promise<boolean> {
-    scope.verify();
+    verifyPlatform(scope);
     const item = this.#item(kind, stored.name, body);
     const container = await this.#cosmos.container('platform');
     const accessCondition = { type: 'IfMatch', condition: stored.etag };

@@ -1,7 +1,7 @@
 // The only code that reads and writes tenants' documents. Every call carries the partition key of its scope; there is no way to leave it out.
 import type { JSONValue, OperationInput, OperationResponse, PartitionKey, SqlQuerySpec } from '@azure/cosmos';
 import { newId } from '../clock/clock.ts';
-import type { CandidateScope, TenantScope } from '../scope/scope.ts';
+import { type CandidateScope, claimedBy, type TenantScope, tenantOf } from '../scope/scope.ts';
 import { type Cosmos, request, statusOf } from './cosmos.ts';
 import type { Change, DocumentKind, Outcome, Stored } from './documents.ts';
 
@@ -31,12 +31,12 @@ export class TenantStore {
 
   /** Everything the scope's tenant has. */
   of(scope: TenantScope): TenantPartition {
-    return new TenantPartition(this.#cosmos, scope.tenantId);
+    return new TenantPartition(this.#cosmos, tenantOf(scope));
   }
 
   /** Point-reads what verifies a claim (a key, the tenant's record). For a candidate this is all there is. */
   async verify<Body>(candidate: CandidateScope | TenantScope, kind: DocumentKind<Body>, name: string): Promise<Body | undefined> {
-    return (await new TenantPartition(this.#cosmos, candidate.tenantId).read(kind, name))?.body;
+    return (await new TenantPartition(this.#cosmos, claimedBy(candidate)).read(kind, name))?.body;
   }
 }
 

@@ -4,7 +4,7 @@ import * as z from 'zod';
 import { now } from '../clock/clock.ts';
 import { meterNames, tierNames } from '../quota/tiers.ts';
 import { TenantId } from '../scope/ids.ts';
-import type { CandidateScope, TenantScope } from '../scope/scope.ts';
+import { type CandidateScope, claimedBy, type TenantScope } from '../scope/scope.ts';
 import type { DocumentKind } from '../storage/documents.ts';
 import type { TenantStore } from '../storage/tenant-partition.ts';
 
@@ -45,7 +45,7 @@ export class TenantRecords {
 
   /** The tenant's record, at most 1.5 s old. Throws a DependencyError when it cannot be read. */
   of(scope: TenantScope | CandidateScope): Promise<Tenant | undefined> {
-    const known = this.#known.get(scope.tenantId);
+    const known = this.#known.get(claimedBy(scope));
     if (known && now() - known.readAt < trustMs) return known.tenant;
     const tenant = this.#store.verify(scope, Tenants, tenantRecord);
     const entry = { readAt: now(), tenant };

@@ -7,7 +7,7 @@ import type { Config } from '../config/config.ts';
 import { loadSdk } from '../config/load-sdk.ts';
 import { plainLoopback } from '../config/loopback-transport.ts';
 import { DependencyError } from '../errors/problem.ts';
-import type { TenantScope } from '../scope/scope.ts';
+import { type TenantScope, tenantOf } from '../scope/scope.ts';
 
 /** `conn`: credentials, `msg`: messaging, `app`: the tenant's own OAuth apps. */
 export type SecretKind = 'conn' | 'msg' | 'app';
@@ -37,21 +37,21 @@ export class Vault {
     });
   }
 
-  /** Wraps a data key under the tenant's current key, locally with its public half. `keyId` names the version that can unwrap it. */
-  async wrap(scope: TenantScope, dataKey: Buffer): Promise<{ keyId: string; wrapped: Buffer }> {
+  /** Wraps a data key under the tenant's current key, locally with its public half. `keyVersion` names the version that can unwrap it. */
+  async wrap(scope: TenantScope, dataKey: Buffer): Promise<{ keyVersion: string; wrapped: Buffer }> {
     const key = await this.#call(({ keys }) => keys.getKey(keyName(scope)));
-    const { id, jwk } = publicHalf(key);
+    const { version, jwk } = publicHalf(key);
     const wrapped = publicEncrypt(
       { key: createPublicKey({ key: jwk, format: 'jwk' }), oaepHash: 'sha256', padding: constants.RSA_PKCS1_OAEP_PADDING },
       dataKey,
     );
-    return { keyId: id, wrapped };
+    return { keyVersion: version, wrapped };
   }
 
-  /** Unwraps a data key in Key Vault. Throws a TypeError for a key id that is not this tenant's. */
-  async unwrap(scope: TenantScope, keyId: string, wrapped: Buffer): Promise<Buffer> {
-    const [, kind, name] = new URL(keyId).pathname.split('/');
-    if (kind !== 'keys' || name !== keyName(scope)) throw new TypeError('this key is not the key of the tenant');
+  /** Unwraps a data key in Key Vault, under a version of the tenant's own key. */
+  async unwrap(scope: TenantScope, keyVersion: string, wrapped: Buffer): Promise<Buffer> {
+    if (!/^[0-9a-f]{32}$/.test(keyVersion)) throw new TypeError('not a version of a key');
+    const keyId = `${this.#config.keyVaultUrl}/keys/${keyName(scope)}/${keyVersion}`;
     const { result } = await this.#call((clients) => clients.crypto(keyId).unwrapKey(wrapAlgorithm, wrapped));
     return Buffer.from(result);
   }
@@ -123,12 +123,12 @@ export class Vault {
 }
 
 function keyName(scope: TenantScope): string {
-  return `t--${scope.tenantId}`;
+  return `t--${tenantOf(scope)}`;
 }
 
 /** Ids hold no `--`, so no name of one kind can be read as another's (architecture 3). */
 function secretName(scope: TenantScope, kind: SecretKind, name: string): string {
-  return `t--${scope.tenantId}--${kind}--${name}`;
+  return `t--${tenantOf(scope)}--${kind}--${name}`;
 }
 
 /** What was asked for, or undefined where Key Vault says 404. */
@@ -146,10 +146,11 @@ function statusOf(error: unknown): number | undefined {
   return typeof error.statusCode === 'number' ? error.statusCode : undefined;
 }
 
-function publicHalf(key: KeyVaultKey): { id: string; jwk: { kty: string; n: string; e: string } } {
+function publicHalf(key: KeyVaultKey): { version: string; jwk: { kty: string; n: string; e: string } } {
   const jwk: KeyVaultJsonWebKey | undefined = key.key;
-  if (!key.id || !jwk?.n || !jwk.e) throw new Error('the tenant key is not an RSA key');
-  return { id: key.id, jwk: { kty: 'RSA', n: Buffer.from(jwk.n).toString('base64url'), e: Buffer.from(jwk.e).toString('base64url') } };
+  const { version } = key.properties;
+  if (!version || !jwk?.n || !jwk.e) throw new Error('the tenant key is not an RSA key');
+  return { version, jwk: { kty: 'RSA', n: Buffer.from(jwk.n).toString('base64url'), e: Buffer.from(jwk.e).toString('base64url') } };
 }
 
 function secure(url: string): string {

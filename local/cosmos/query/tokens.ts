@@ -58,7 +58,7 @@ export class Tokens {
 
   name(): string {
     const token = this.take();
-    if (token.kind !== 'word' || isReserved(token.text)) throw syntaxError(token);
+    if (token.kind !== 'word' || isReserved(token.text)) throw wrongSyntax(token);
     return token.text;
   }
 
@@ -105,12 +105,16 @@ const features: Readonly<Record<string, string>> = {
 };
 
 /** The query is wrong here, or goes on in a way the twin does not model. */
-export function syntaxError({ kind, text, at }: Token): Refusal {
+export function syntaxError(token: Token): Refusal {
+  const { kind, text } = token;
   const word = text.toUpperCase();
   if (kind === 'word' && /^(DISTINCT|JOIN|GROUP|HAVING|EXISTS|LIKE|ARRAY)$/.test(word)) return queryNotModelled(word);
   if (kind === 'symbol' && /^[-+*/%&|^~?:]+$/.test(text)) return queryNotModelled(`the operator ${text}`);
   const feature = kind === 'word' || kind === 'symbol' ? features[word] : undefined;
-  if (feature) return queryNotModelled(feature);
+  return feature ? queryNotModelled(feature) : wrongSyntax(token);
+}
+
+function wrongSyntax({ text, at }: Token): Refusal {
   const location = { start: at, end: at + text.length };
   const error = { severity: 'Error', location, code: 'SC1001', message: `Syntax error, incorrect syntax near '${text}'.` };
   return badRequest(JSON.stringify({ errors: [error] }));

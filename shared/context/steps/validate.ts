@@ -25,7 +25,14 @@ export function validate(exchange: HttpExchange): Problem | undefined {
 /** A zod issue as a pointer and a text. The faulty value itself is never repeated: it may be a secret in the wrong place. */
 export function faultOf(issue: z.core.$ZodIssue, base: string): Fault {
   const pointer = base + issue.path.map((part) => `/${String(part).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
-  if (issue.code === 'unrecognized_keys') return { pointer, message: `unknown: ${issue.keys.slice(0, maxFaults).map((key) => key.slice(0, 64)).join(', ')}` };
+  if (issue.code === 'unrecognized_keys')
+    return {
+      pointer,
+      message: `unknown: ${issue.keys
+        .slice(0, maxFaults)
+        .map((key) => key.slice(0, 64))
+        .join(', ')}`,
+    };
   return { pointer, message: issue.message };
 }
 

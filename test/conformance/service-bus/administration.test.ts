@@ -161,6 +161,9 @@ describe.runIf(local)('refusals', () => {
     await expect(by('manager', manager?.primaryKey).getQueue(await target.queue())).rejects.toMatchObject(refused);
     await expect(by('manager', manager?.primaryKey).listQueues().next()).rejects.toMatchObject(refused);
     expect(await by('manager', manager?.secondaryKey).getQueue(name)).toMatchObject({ name });
+    const elsewhere = { ...(await admin.getQueue(name)), forwardDeadLetteredMessagesTo: await target.queue() };
+    await expect(by('manager', manager?.primaryKey).updateQueue(elsewhere)).rejects.toMatchObject(refused);
+    expect((await admin.getQueue(name)).forwardDeadLetteredMessagesTo).toBeUndefined();
     const url = `http://127.0.0.1:${target.adminPort}/${name}?api-version=2021-05`;
     const get = async (authorization?: string) => (await fetch(url, { headers: authorization ? { authorization } : {} })).status;
     expect(await get()).toBe(401);

@@ -104,6 +104,16 @@ describe.runIf(local)('faults', () => {
     await receiver.close();
   });
 
+  test('a delivery that failed is no delivery', async () => {
+    const queue = await target.queue();
+    const client = target.client();
+    await client.createSender(queue).sendMessages({ body: 'still here' });
+    play(`^receive ${queue}$`, '500');
+    await expect(client.createReceiver(queue).receiveMessages(1, patient)).rejects.toThrow('InternalServerError');
+    target.faults.set([]);
+    expect(await client.createReceiver(queue).receiveMessages(1, patient)).toMatchObject([{ body: 'still here', deliveryCount: 0 }]);
+  });
+
   test('tokens and attaches fail too', async () => {
     const queue = await target.queue();
     play(`^put-token ${queue}$`, '429');

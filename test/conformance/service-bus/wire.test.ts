@@ -87,6 +87,19 @@ describe.runIf(local)('wire', () => {
     expect(got.length).toBe(300);
   });
 
+  test('receivers that wait take turns', async () => {
+    const queue = await target.queue();
+    const sender = await wire.sender(queue);
+    const receivers = [await wire.receiver(queue), await wire.receiver(queue)];
+    const got = receivers.map(collect);
+    for (const receiver of receivers) receiver.add_credit(20);
+    for (let body = 0; body < 10; body++) await send(sender, { body });
+    await until(() => got.flat().length === 10, 'all came');
+    for (let body = 10; body < 20; body++) sender.send({ body });
+    await until(() => got.flat().length === 20, 'all came');
+    expect(got.map(({ length }) => length)).toEqual([10, 10]);
+  });
+
   test('several links share a session, and one without credit holds up no other', async () => {
     const queues = await Promise.all([target.queue(), target.queue()]);
     const session = wire.connection.create_session();

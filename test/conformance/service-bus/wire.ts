@@ -77,14 +77,16 @@ export class Wire {
 }
 
 /** Sends a message and gives `accepted`, or the condition it was rejected with. */
-export async function send(link: Sender, message: Omit<Message, 'toJSON' | 'toString'> | Buffer, format?: number): Promise<string> {
+export function send(link: Sender, message: Omit<Message, 'toJSON' | 'toString'> | Buffer, format?: number): Promise<string> {
   const delivery = link.send(message as Message, undefined, format);
-  for (;;) {
-    const [event, { delivery: about }] = await Promise.race(
-      ['accepted', 'rejected'].map(async (name) => [name, ...(await once(link, name))] as [string, EventContext]),
-    );
-    if (about === delivery) return event === 'accepted' ? event : about.remote_state?.['error'].condition;
-  }
+  return new Promise((resolve) => {
+    const answered = ({ delivery: about }: EventContext) => {
+      if (about !== delivery) return;
+      for (const event of ['accepted', 'rejected']) link.off(event, answered);
+      resolve(about.remote_state?.['error']?.condition ?? 'accepted');
+    };
+    for (const event of ['accepted', 'rejected']) link.on(event, answered);
+  });
 }
 
 /** Waits until the broker detaches the link, and gives the condition. */

@@ -1,0 +1,115 @@
+// The OpenAPI document as a judge: every answer must be one that its operation announces, in the shape it announces.
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import { expect } from 'vitest';
+import * as z from 'zod';
+import type { Answer } from './asker.ts';
+
+const Content = z.record(z.string(), z.strictObject({ schema: z.record(z.string(), z.unknown()).optional() }));
+
+const Operation = z.object({
+  operationId: z.string().regex(/^[a-z-]+$/),
+  summary: z.string().min(1),
+  description: z.string().optional(),
+  security: z.array(z.record(z.string(), z.array(z.string()))),
+  parameters: z
+    .array(
+      z.object({
+        in: z.enum(['path', 'query']),
+        name: z.string(),
+        required: z.boolean().optional(),
+        schema: z.record(z.string(), z.unknown()),
+      }),
+    )
+    .optional(),
+  requestBody: z.object({ required: z.boolean().optional(), content: Content }).optional(),
+  responses: z.record(z.string().regex(/^([1-5]\d\d|default)$/), z.object({ description: z.string().min(1), content: Content.optional() })),
+});
+
+/** What OpenAPI 3.1 asks of a document, as far as ours uses it. */
+export const Document = z.object({
+  openapi: z.string().regex(/^3\.1\.\d+$/),
+  info: z.object({ title: z.string(), version: z.string() }),
+  servers: z.array(z.object({ url: z.url() })),
+  paths: z.record(z.string().startsWith('/'), z.partialRecord(z.enum(['get', 'put', 'post', 'delete', 'patch']), Operation)),
+  components: z.object({
+    schemas: z.record(z.string(), z.record(z.string(), z.unknown())),
+    securitySchemes: z.record(z.string(), z.unknown()),
+  }),
+});
+export type Document = z.infer<typeof Document>;
+
+interface Judge {
+  readonly document: Document;
+  /** Throws where the pointer leads nowhere or to no schema. */
+  faultsAt(pointer: string, value: unknown): string[];
+}
+
+const judges = new Map<string, Promise<Judge>>();
+
+/** The document of one host, read once. */
+export function judgeOf(base: string): Promise<Judge> {
+  const known = judges.get(base) ?? readDocument(base);
+  judges.set(base, known);
+  return known;
+}
+
+async function readDocument(base: string): Promise<Judge> {
+  const json: unknown = await (await fetch(`${base}/api/openapi.json`)).json();
+  // Formats are annotations in JSON Schema 2020-12; ours come with patterns.
+  const ajv = new Ajv2020({ strict: false, validateFormats: false, allErrors: true });
+  ajv.addSchema({ ...(json as object), $id: 'document' });
+  return {
+    document: Document.parse(json),
+    faultsAt(pointer, value) {
+      const validate = ajv.getSchema(`document#${pointer}`);
+      if (!validate) throw new Error(`there is no schema at ${pointer}`);
+      return validate(value) ? [] : (validate.errors ?? []).map(({ instancePath, message }) => `${instancePath} ${message}`);
+    },
+  };
+}
+
+export interface Row {
+  readonly path: string;
+  readonly method: string;
+  readonly operation: z.infer<typeof Operation>;
+}
+
+/** Every operation of the document. */
+export function rowsOf({ paths }: Document): Row[] {
+  return Object.entries(paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, operation]) => ({ path, method: method.toUpperCase(), operation })),
+  );
+}
+
+/** Fails the test when the operation does not announce such an answer. Answers where no operation is, and those that pass a provider's through, are free. */
+export async function holdToDocument(base: string, method: string, path: string, answer: Answer): Promise<void> {
+  const { document, faultsAt } = await judgeOf(base);
+  const pathname = path.split('?')[0] ?? '';
+  // As the host does: a literal segment goes before a parameter in its place.
+  const row = rowsOf(document)
+    .filter((each) => each.method === method && matches(each.path, pathname))
+    .sort((a, b) => a.path.split('{').length - b.path.split('{').length)[0];
+  if (!row || answer.headers.has('x-upstream-status')) return;
+
+  const type = answer.headers.get('content-type')?.split(';')[0] ?? '';
+  const status = type === 'application/problem+json' ? 'default' : String(answer.status);
+  const announced = row.operation.responses[status];
+  expect(announced, `${row.operation.operationId} announces no ${answer.status}`).toBeDefined();
+  if (!announced?.content) {
+    expect(answer.body).toBeUndefined();
+    return;
+  }
+  if (type === 'text/plain' || type === 'text/html') return;
+  expect(Object.keys(announced.content)).toContain(type);
+  if (!announced.content[type]?.schema) return;
+  const pointer = ['paths', row.path, method.toLowerCase(), 'responses', status, 'content', type, 'schema']
+    .map((part) => `/${encodeURIComponent(part.replaceAll('~', '~0').replaceAll('/', '~1'))}`)
+    .join('');
+  expect(faultsAt(pointer, answer.body), `${row.operation.operationId} ${status}`).toEqual([]);
+}
+
+function matches(template: string, pathname: string): boolean {
+  const wanted = template.split('/');
+  const given = pathname.split('/');
+  return wanted.length === given.length && wanted.every((part, at) => part.startsWith('{') || part === given[at]);
+}

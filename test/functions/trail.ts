@@ -1,0 +1,77 @@
+// A tenant's audit trail in a test, and what a tenant looks like from outside: so that a test can say that nothing has changed.
+import { expect } from 'vitest';
+import { until } from '../flowgrid.ts';
+import { type Asker, problemOf } from './asker.ts';
+
+export interface Event {
+  readonly id: string;
+  readonly seq: number;
+  readonly lane: string;
+  readonly at: string;
+  readonly tenantId: string;
+  readonly actor: { readonly type: string; readonly id: string; readonly method: string };
+  readonly action: string;
+  readonly entity: { readonly type: string; readonly id: string };
+  readonly outcome: string;
+  readonly code?: string;
+  readonly requestId: string;
+  readonly traceId?: string;
+  readonly new?: Readonly<Record<string, unknown>>;
+  readonly meters?: Readonly<Record<string, number>>;
+}
+
+interface Page {
+  readonly items: readonly Event[];
+  readonly nextCursor: string | null;
+}
+
+/** All events, newest first, page by page. `query` begins with `&`. */
+export async function trailOf(owner: Asker, tenantId: string, query = '', limit = 200): Promise<Event[]> {
+  const events: Event[] = [];
+  let cursor = '';
+  do {
+    const page = await owner.get<Page>(`/tenants/${tenantId}/audit?limit=${limit}${query}${cursor && `&cursor=${cursor}`}`);
+    events.push(...page.items);
+    cursor = page.nextCursor ?? '';
+  } while (cursor !== '');
+  return events;
+}
+
+/**
+ * The trail with everything in it that this host was answered for before: a refusal is recorded last, in the same lane as whatever follows an
+ * answer, and waited for. Those marks are left out.
+ */
+export async function settledTrail(owner: Asker, tenantId: string): Promise<Event[]> {
+  const mark = await owner.ask('POST', '/api/messaging/token', { json: { queue: `${tenantId}-mark` } });
+  const { requestId } = problemOf(mark, 403, 'agent_mismatch');
+  let events: Event[] = [];
+  await until('the mark is in the trail', async () => {
+    events = await trailOf(owner, tenantId);
+    return events.some((event) => event.requestId === requestId);
+  });
+  return events.filter(({ action, code }) => action !== 'queue.token_issued' || code !== 'agent_mismatch');
+}
+
+/** Runs `work` and checks that the tenant is as it was, but for the refusals that are events (`denied`, as `action code`, in any order). */
+export async function changesNothing(
+  owner: Asker,
+  tenantId: string,
+  work: () => Promise<void>,
+  denied: readonly string[] = [],
+): Promise<void> {
+  const before = await lookOf(owner, tenantId);
+  const events = await settledTrail(owner, tenantId);
+  await work();
+  const known = new Set(events.map(({ id }) => id));
+  const added = (await settledTrail(owner, tenantId)).filter(({ id }) => !known.has(id));
+  expect(added.map(({ action, code }) => `${action} ${code}`).sort()).toEqual([...denied].sort());
+  expect(await lookOf(owner, tenantId)).toEqual(before);
+}
+
+async function lookOf(owner: Asker, tenantId: string): Promise<unknown[]> {
+  return Promise.all(
+    [`/tenants/${tenantId}`, `/tenants/${tenantId}/integrations`, `/tenants/${tenantId}/quota`, '/api/registry/agents?status=all'].map(
+      (path) => owner.get(path),
+    ),
+  );
+}
