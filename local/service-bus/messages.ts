@@ -52,7 +52,7 @@ export class Messages {
       if (queue) queue.size += size;
     }
     await this.#database.write(() => {
-      for (const row of this.#rows.all(`state IN (${State.locked}, ${State.lockedDeferred})`)) this.#unlock(row);
+      for (const row of this.#rows.all(`WHERE state IN (${State.locked}, ${State.lockedDeferred})`)) this.#unlock(row);
     });
     this.#alarm.at(this.#rows.nextDue());
   }
@@ -86,7 +86,7 @@ export class Messages {
   /** Within a write: locks the next message of a place, or deletes it, and gives it. */
   next(place: Place, lock: boolean): Outgoing | undefined {
     for (;;) {
-      const row = this.#rows.one(`place = ? AND state = ${State.ready} ORDER BY seq LIMIT 1`, place.id);
+      const row = this.#rows.one(`INDEXED BY ready WHERE place = ? AND state = ${State.ready} ORDER BY seq LIMIT 1`, place.id);
       if (!row || !hasExpired(place, row)) return row && this.#give(place, row, lock);
       this.#expire(row);
     }
@@ -144,7 +144,7 @@ export class Messages {
     return this.#database.read(() => {
       const found: Buffer[] = [];
       let bytes = 0;
-      for (const row of this.#rows.each('place = ? AND seq >= ? ORDER BY seq', place.id, from)) {
+      for (const row of this.#rows.each('WHERE place = ? AND seq >= ? ORDER BY seq', place.id, from)) {
         bytes += row.size;
         if (found.length === count || (found.length > 0 && bytes > PEEKED_BYTES)) break;
         found.push(this.#rows.stamped(row));
@@ -156,7 +156,7 @@ export class Messages {
   /** Locks deferred messages by sequence number, or deletes them, all or none. @throws AmqpError message-not-found */
   async deferred(place: Place, sequences: readonly number[], lock: boolean): Promise<Outgoing[]> {
     const given = await this.#database.write(() => {
-      const rows = sequences.map((seq) => this.#rows.one(`place = ? AND seq = ? AND state = ${State.deferred}`, place.id, seq));
+      const rows = sequences.map((seq) => this.#rows.one(`WHERE place = ? AND seq = ? AND state = ${State.deferred}`, place.id, seq));
       // A deferred message expires only when someone asks for it.
       const expired = rows.filter((row) => row !== undefined && hasExpired(place, row));
       for (const row of expired) if (row) this.#expire(row);
@@ -171,7 +171,7 @@ export class Messages {
   cancel(place: Place, sequences: readonly number[]): Promise<void> {
     return this.#database.write(() => {
       const rows = [...new Set(sequences)].map((seq) => {
-        const row = this.#rows.one(`place = ? AND seq = ? AND state = ${State.scheduled}`, place.id, seq);
+        const row = this.#rows.one(`WHERE place = ? AND seq = ? AND state = ${State.scheduled}`, place.id, seq);
         return row ?? notThere(`The scheduled message with sequence number ${seq} does not exist.`);
       });
       for (const row of rows) if (row instanceof Error) throw row;
@@ -230,7 +230,7 @@ export class Messages {
   /** The message a token still locks; a token begins with its sequence number. */
   #lockedBy(place: Place, token: Buffer): Row | undefined {
     if (token.length !== 16) return undefined;
-    return this.#rows.one('place = ? AND seq = ? AND token = ? AND due > ?', place.id, Number(token.readBigInt64BE()), token, Date.now());
+    return this.#rows.one('WHERE place = ? AND seq = ? AND token = ? AND due > ?', place.id, Number(token.readBigInt64BE()), token, Date.now());
   }
 
   #change(row: Row, state: number, attempts: number, due: number | null, token?: Buffer): void {
@@ -288,7 +288,7 @@ export class Messages {
   /** Plays what is due: locks run out, scheduled messages join their queue as if sent now, messages expire. */
   #elapse(): void {
     const played = this.#database.write(() => {
-      for (const row of this.#rows.all(`due <= ? ORDER BY due LIMIT ${DUE_AT_ONCE}`, Date.now())) {
+      for (const row of this.#rows.all(`WHERE due <= ? ORDER BY due LIMIT ${DUE_AT_ONCE}`, Date.now())) {
         const queue = this.#queues.place(row.place)?.queue;
         if (row.state === State.scheduled && queue) {
           this.#rows.remove(row);

@@ -54,7 +54,7 @@ const columns = [
   'hops',
   'content',
 ] as const;
-const select = `SELECT ${columns} FROM message WHERE`;
+const select = `SELECT ${columns} FROM message`;
 const insert = `INSERT INTO message (${columns}) VALUES (${columns.map(() => '?')})`;
 
 export class Rows {
@@ -64,7 +64,7 @@ export class Rows {
     this.#database = database;
   }
 
-  // The select lists of these three are `columns`; `where` is constant text.
+  // The select lists of these three are `columns`; `where` is constant text, and may begin with the index to use.
   one(where: string, ...values: (number | Buffer)[]): Row | undefined {
     return this.#database.sql(`${select} ${where}`).get(...values) as Row | undefined;
   }

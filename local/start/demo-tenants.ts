@@ -57,6 +57,11 @@ export class DemoTenants {
     );
   }
 
+  /** As `local.json` shows them. */
+  get tenants(): { id: string; apiKey: string }[] {
+    return tenants.map(({ id }) => ({ id, apiKey: this.#keyOf(id) }));
+  }
+
   stop(): void {
     clearInterval(this.#renewal);
   }

@@ -69,7 +69,7 @@ export class Supervisor {
     await Promise.all([twin, this.#startHosts(secrets, twin)]);
     this.#demo = new DemoTenants(this.#local(), secrets, () => writeSecrets(this.#folder, secrets));
     await this.#demo.ensure();
-    this.#known = { ...this.#known, tenants: Object.entries(secrets.tenants).map(([id, apiKey]) => ({ id, apiKey })) };
+    this.#known = { ...this.#known, tenants: this.#demo.tenants };
   }
 
   #startTwin(secrets: Secrets, parts: readonly TwinPart[]): Promise<void> {
@@ -93,17 +93,15 @@ export class Supervisor {
 
   async #startHosts(secrets: Secrets, twin: Promise<void>): Promise<void> {
     const before = this.#known.hosts ?? [];
-    const hosts = Array.from({ length: this.#options.hosts }, (_, at) => {
-      const wanted = this.#options.port === 0 ? 0 : this.#options.port + at;
-      const orders = async (last?: Record<string, number>) => {
+    const ports = await Promise.all(
+      Array.from({ length: this.#options.hosts }, (_, at) => freePort(this.#options.port && this.#options.port + at)),
+    );
+    const hosts = ports.map((port, at) => {
+      const orders = async () => {
         await twin;
-        const port = last?.['http'] ?? (wanted === 0 ? await freePort() : wanted);
         return { port, settings: hostSettings(this.#local(), secrets, port, this.#options) };
       };
-      const host: Child = new Child(`host-${before.length + at}`, script('host'), orders, () => {
-        this.#write();
-      });
-      return host;
+      return new Child(`host-${before.length + at}`, script('host'), orders, () => this.#write());
     });
     // Behind the twin in the list, so that stopping in reverse order stops them first.
     this.#children.push(...hosts);
@@ -136,15 +134,16 @@ export class Supervisor {
   }
 }
 
-/** The host tells callers its own address, so its port is known before it listens. */
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
+/** The host tells callers its own address, so its port is known, and known to be free, before it listens. 0 takes any. */
+async function freePort(wanted: number): Promise<number> {
+  const probe = createServer().listen(wanted, '127.0.0.1');
+  await once(probe, 'listening').catch(() => {
+    throw new Error(`port ${wanted} is in use; choose another with --port`);
+  });
   const address = probe.address();
   probe.close();
   await once(probe, 'close');
-  if (address === null || typeof address === 'string') throw new Error('no free port');
-  return address.port;
+  return address === null || typeof address === 'string' ? wanted : address.port;
 }
 
 function addresses(ports: Record<string, number>, secrets: Secrets, parts: readonly TwinPart[]): Partial<LocalJson> {

@@ -2,6 +2,7 @@
 import { app, type HttpHandler, type HttpRequest, type HttpResponseInit } from '@azure/functions';
 import type * as z from 'zod';
 import { type Services, theServices } from '../compose.ts';
+import type { ProblemCode } from '../errors/catalogue.ts';
 import { DependencyError, Problem } from '../errors/problem.ts';
 import type { Identity, PlatformIdentity, TenantIdentity } from '../identity/identity.ts';
 import type { PlatformRight, Scope } from '../identity/scopes.ts';
@@ -137,12 +138,20 @@ function failure(exchange: HttpExchange, error: unknown): Problem {
   return new Problem('internal_error');
 }
 
+const recordedWhereTheyArise = new Set<ProblemCode>([
+  'tenant_mismatch',
+  'upstream_blocked',
+  'upstream_error',
+  'upstream_timeout',
+  'upstream_unreachable',
+]);
+
 /** A refusal of something worth an event is one too. What was merely asked wrongly (400, 404, 409) is not. */
 function recordRefusal(exchange: HttpExchange, { ledger }: Services, problem: Problem): void {
   const { contract, caller } = exchange;
   if (contract.audit === undefined || caller?.kind !== 'tenant') return;
   if (problem.status !== 403 && problem.status !== 429 && problem.status < 500) return;
-  if (problem.code === 'tenant_mismatch') return;
+  if (recordedWhereTheyArise.has(problem.code)) return;
   ledger.follow(caller.scope, exchange.cause, {
     action: contract.audit,
     entity: { type: 'function', id: contract.name },

@@ -3,7 +3,7 @@ import * as z from 'zod';
 
 const secret = z.string().min(1).max(16_384);
 /** Goes into a header as it is (RFC 9110 section 5.5). */
-const headerSecret = secret.regex(/^[\x21-\x7e]+$/, 'visible ASCII characters only, since it is sent in a header');
+const headerSecret = secret.regex(/^[\x21-\x7e]*$/, 'visible ASCII characters only, since it is sent in a header');
 const metadata = z.record(z.string(), z.json()).optional();
 
 export const Credential = z

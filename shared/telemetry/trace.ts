@@ -13,5 +13,7 @@ const valid = /^00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})$/
 export function continueTrace(header: string | null | undefined): Trace {
   const match = header ? valid.exec(header) : null;
   const traceId = match?.[1] ?? randomBytes(16).toString('hex');
-  return { traceId, traceparent: `00-${traceId}-${randomBytes(8).toString('hex')}-${match?.[2] ?? '01'}` };
+  // "Sampled" and "random" are carried on; flags that mean nothing yet must not be (section 3.2.2.5).
+  const flags = Number.parseInt(match?.[2] ?? '01', 16) & 0b11;
+  return { traceId, traceparent: `00-${traceId}-${randomBytes(8).toString('hex')}-0${flags}` };
 }

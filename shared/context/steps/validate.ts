@@ -11,7 +11,7 @@ export function validate(exchange: HttpExchange): Problem | undefined {
   const check = (schema: z.ZodType | undefined, value: unknown, base: string): unknown => {
     if (!schema) return undefined;
     const parsed = schema.safeParse(value);
-    if (!parsed.success) faults.push(...parsed.error.issues.map((issue) => faultOf(issue, base)));
+    if (!parsed.success) faults.push(...parsed.error.issues.flatMap(nearest).map((issue) => faultOf(issue, base)));
     return parsed.data;
   };
   exchange.path = check(contract.path, parameters, '/path');
@@ -34,6 +34,14 @@ export function faultOf(issue: z.core.$ZodIssue, base: string): Fault {
         .join(', ')}`,
     };
   return { pointer, message: issue.message };
+}
+
+/** What is wrong in the one form of a union that the value comes nearest to; where there is no such one, that it is none of them. */
+function nearest(issue: z.core.$ZodIssue): z.core.$ZodIssue[] {
+  if (issue.code !== 'invalid_union') return [issue];
+  const [best, next] = issue.errors.toSorted((a, b) => a.length - b.length);
+  if (!best || best.length === next?.length) return [issue];
+  return best.flatMap((inner) => nearest({ ...inner, path: [...issue.path, ...inner.path] }));
 }
 
 function isEmpty(body: unknown): boolean {

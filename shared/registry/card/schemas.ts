@@ -15,6 +15,8 @@ const Skill = z.looseObject({
   outputModes: z.array(z.string()).optional(),
 });
 const skills = z.array(Skill).min(1).max(256);
+/** Which schemes, with which scopes, open an agent or (from 0.3) a skill: one entry of the list is enough, all of its members are needed. */
+const security = z.array(z.record(z.string(), z.array(z.string()))).optional();
 
 const Provider = z.looseObject({ organization: text, url: text });
 const Capabilities = z.looseObject({
@@ -40,7 +42,8 @@ const common = {
 export const CardV02 = z.looseObject({
   ...common,
   url: text,
-  security: z.array(z.record(z.string(), z.array(z.string()))).optional(),
+  skills: z.array(Skill.extend({ security })).min(1).max(256),
+  security,
   preferredTransport: z.string().optional(),
   additionalInterfaces: z.array(z.looseObject({ url: text, transport: text })).optional(),
   protocolVersion: z.string().optional(),

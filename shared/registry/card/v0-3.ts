@@ -1,4 +1,4 @@
-// A2A 0.3 to 1.0: the address becomes a list of interfaces, security schemes change their tag.
+// A2A 0.3 to 1.0: the address becomes a list of interfaces, security schemes change their tag. Signatures go: they are of the card as it was.
 import type * as z from 'zod';
 import type { CardV02, CardV10 } from './schemas.ts';
 
@@ -11,8 +11,18 @@ export function fromV03(card: Old): New {
 
 /** The way both older versions go; `protocolVersion` is what their interfaces speak. */
 export function upward(card: Old, protocolVersion: string): New {
-  const { url, preferredTransport, additionalInterfaces, security, securitySchemes, protocolVersion: _, capabilities, ...same } = card;
-  const { supportsAuthenticatedExtendedCard, ...rest } = same;
+  const {
+    url,
+    preferredTransport,
+    additionalInterfaces,
+    security,
+    securitySchemes,
+    protocolVersion: _,
+    capabilities,
+    skills,
+    ...same
+  } = card;
+  const { supportsAuthenticatedExtendedCard, signatures: ___, ...rest } = same;
   const { stateTransitionHistory: __, ...kept } = capabilities;
   const interfaces = [{ url, transport: preferredTransport ?? 'JSONRPC' }, ...(additionalInterfaces ?? [])];
   const distinct = interfaces.filter(
@@ -25,12 +35,16 @@ export function upward(card: Old, protocolVersion: string): New {
     ...(securitySchemes && {
       securitySchemes: Object.fromEntries(Object.entries(securitySchemes).map(([name, scheme]) => [name, retag(scheme)])),
     }),
-    ...(security && {
-      securityRequirements: security.map((each) => ({
-        schemes: Object.fromEntries(Object.entries(each).map(([name, list]) => [name, { list }])),
-      })),
-    }),
+    ...(security && { securityRequirements: security.map(requirement) }),
+    skills: skills.map(({ security: ofSkill, ...skill }) => ({
+      ...skill,
+      ...(ofSkill && { securityRequirements: ofSkill.map(requirement) }),
+    })),
   };
+}
+
+function requirement(schemes: Record<string, string[]>): object {
+  return { schemes: Object.fromEntries(Object.entries(schemes).map(([name, list]) => [name, { list }])) };
 }
 
 const tags: Readonly<Record<string, string>> = {

@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CosmosClient, type OperationInput } from '@azure/cosmos';
-import { expect, it } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
 import { startCosmos } from '../../../local/cosmos/start.ts';
 import { Faults } from '../../../local/faults.ts';
 import { isTwin, testKey } from './target.ts';
@@ -13,7 +13,9 @@ const retries = { connectionPolicy: { retryOptions: { maxRetryAttemptCount: 0 },
 
 it.runIf(isTwin)('loses nothing it has acknowledged, and no part of a batch, when it is killed under load', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'flowgrid-cosmos-'));
+  onTestFinished(() => rm(folder, { recursive: true }));
   const server = fork(join(import.meta.dirname, 'durability-server.ts'), [folder, testKey]);
+  onTestFinished(() => void server.kill('SIGKILL'));
   const [port] = await once(server, 'message');
   const client = new CosmosClient({ endpoint: `http://127.0.0.1:${port}`, key: testKey, ...retries });
   const { database } = await client.databases.create({ id: 'kept' });
@@ -44,12 +46,11 @@ it.runIf(isTwin)('loses nothing it has acknowledged, and no part of a batch, whe
   client.dispose();
 
   const twin = await startCosmos({ folder, port: 0, durable: true, faults: new Faults(), key: testKey });
+  onTestFinished(() => twin.stop());
   const reader = new CosmosClient({ endpoint: `http://127.0.0.1:${twin.port}`, key: testKey });
   const query = reader.database('kept').container('kept').items.query<{ id: string; n: number }>('SELECT * FROM c', { partitionKey: 't' });
   const found = new Map((await query.fetchAll()).resources.map(({ id, n }) => [id, n]));
   for (const { id, n } of acknowledged) expect(found.get(id), id).toBeGreaterThanOrEqual(n);
   for (const id of found.keys()) if (id.endsWith('-a')) expect(found.has(id.replace('-a', '-b'))).toBe(true);
   reader.dispose();
-  await twin.stop();
-  await rm(folder, { recursive: true });
 });

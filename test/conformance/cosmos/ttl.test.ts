@@ -76,8 +76,9 @@ it.each([0, -2, 1.5, '5', null, 2_147_483_648])('takes no ttl of %j', async (ttl
   expect(await refusalOf(container.items.create({ id: 'x', tenantId: 't', ttl: ttl as number }))).toMatchObject({ code: 400 });
 });
 
-it.runIf(isTwin).concurrent('gives the space back, some items at a time', async () => {
+it.runIf(isTwin).concurrent('gives the space back, some items at a time', async ({ onTestFinished }) => {
   const folder = await mkdtemp(join(tmpdir(), 'flowgrid-cosmos-'));
+  onTestFinished(() => rm(folder, { recursive: true }));
   const database = new Database(join(folder, 'items.db'), itemsSchema, false);
   await database.write(() => {
     const insert = database.sql("INSERT INTO items (container, partition, id, etag, expires, body) VALUES (1, '[]', ?, '', ?, '{}')");
@@ -94,5 +95,4 @@ it.runIf(isTwin).concurrent('gives the space back, some items at a time', async 
   await vi.waitFor(() => expect(left()).toEqual(['later', 'never']), soon);
   expiry.stop();
   database.close();
-  await rm(folder, { recursive: true });
 });

@@ -139,7 +139,7 @@ describe('POST /api/messages', () => {
     ['a recipient that is no id', { to: 'Not An Id' }, '/to'],
     ['a recipient in another queue', { to: 'dlq' }, '/to'],
     ['a skill and more', { to: { skill: 'read', tag: 'x' } }, '/to'],
-    ['an empty skill', { to: { skill: '' } }, '/to'],
+    ['an empty skill', { to: { skill: '' } }, '/to/skill'],
     ['a sender that is no id', { from: 'NOBODY' }, '/from'],
     ['no type', { messageType: undefined }, '/messageType'],
     ['an empty type', { messageType: '' }, '/messageType'],

@@ -50,12 +50,12 @@ describe('an envelope', () => {
     expect(refusal(signed(fresh))).toBe('accepted');
   });
 
-  it.each([
+  const misshapen: [what: string, received: unknown][] = [
     ['no object', 'text'],
     ['nothing', undefined],
     ['null', null],
     ['a list', [signed()]],
-    ...Object.keys(unsigned).map((name) => [`no ${name}`, { ...signed(), [name]: undefined }] as const),
+    ...Object.keys(unsigned).map((name): [string, unknown] => [`no ${name}`, { ...signed(), [name]: undefined }]),
     ['an empty id', signed({ ...unsigned, messageId: '' })],
     ['a time that is none', signed({ ...unsigned, timestamp: 'yesterday' })],
     ['a time with an offset', signed({ ...unsigned, timestamp: '2026-11-22T13:59:00.000+02:00' })],
@@ -64,7 +64,8 @@ describe('an envelope', () => {
     ['an own __proto__', JSON.parse(JSON.stringify(signed()).replace('{', '{"__proto__":{"a":1},'))],
     ['a lone surrogate', { ...signed(), payload: '\ud800' }],
     ['nesting without end', { ...signed(), payload: JSON.parse('['.repeat(100_000) + ']'.repeat(100_000)) }],
-  ])('with %s is invalid, and does not throw', (_, received) => {
+  ];
+  it.each(misshapen)('with %s is invalid, and does not throw', (_, received) => {
     expect(refusal(received)).toBe('envelope_invalid');
   });
 
