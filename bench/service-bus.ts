@@ -1,4 +1,4 @@
-// The local Service Bus broker on disk against the same broker in memory: 1 KB messages sent, received and completed by the SDK, 64 in flight.
+// The local Service Bus broker on disk beside the same broker in memory: 1 KB messages sent, received and completed by the SDK, 64 in flight.
 // The broker and the load each run in a process of their own; a message counts when its completion is acknowledged.
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -47,11 +47,11 @@ export async function bench(): Promise<Figure[]> {
     const ratio = value / floor;
     return [
       {
-        name: 'service bus send-receive-complete 1 KB, on disk / in memory',
-        value,
+        name: 'service-bus/send-receive-complete',
+        value: Math.round(value),
         unit: 'messages/s',
-        floor,
-        ratio,
+        floor: Math.round(floor),
+        ratio: Math.round(ratio * 1_000) / 1_000,
         goal: GOAL,
         holds: ratio >= GOAL,
       },

@@ -2,7 +2,7 @@
 import * as z from 'zod';
 import { http } from '../../shared/context/http.ts';
 import { reply } from '../../shared/context/reply.ts';
-import { faultOf } from '../../shared/context/steps/validate.ts';
+import { faultsOf } from '../../shared/context/steps/validate.ts';
 import { Problem } from '../../shared/errors/problem.ts';
 import { readCard } from '../../shared/registry/card/card.ts';
 import { AgentId } from '../../shared/scope/ids.ts';
@@ -45,7 +45,7 @@ export const register = http({
   handle: async ({ scope, identity, path, body, exchange }, { registry, signingKeys }) => {
     if (identity.agentId !== undefined && identity.agentId !== path.id) return new Problem('agent_mismatch');
     const card = readCard(body.card);
-    if ('errors' in card) return new Problem('validation_failed', { errors: card.errors.map((issue) => faultOf(issue, '/card')) });
+    if ('errors' in card) return new Problem('validation_failed', { errors: faultsOf(card.errors, '/card') });
     const key = await signingKeys.of(scope, path.id);
     if (!key) return new Problem('dependency_unavailable', { detail: 'The tenant is still being made.', headers: { 'Retry-After': '1' } });
 

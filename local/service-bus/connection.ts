@@ -6,7 +6,7 @@ import { addressPath, Claims, isBelow } from './access.ts';
 import { Alarm } from './alarm.ts';
 import { AmqpError, accept, confirm, notFound, notModelled, tap } from './amqp.ts';
 import type { Broker, Client } from './broker.ts';
-import { acceptsMessages, givesMessages, type Place } from './queues.ts';
+import type { Place } from './queues.ts';
 import { ReceivingLink } from './receiving.ts';
 import { Replies, serveManagement, serveTokens } from './requests.ts';
 import { SendingLink } from './sending.ts';
@@ -29,7 +29,7 @@ type Link = Sender | Receiver;
 interface Attached {
   readonly path: string;
   readonly wanted: Right;
-  readonly end: ReceivingLink | SendingLink;
+  readonly handler: ReceivingLink | SendingLink;
 }
 
 export class ClientConnection implements Client {
@@ -67,6 +67,8 @@ export class ClientConnection implements Client {
   }
 
   recheck(under: string): void {
+    // First: a token that ends between the two would otherwise be missed by both.
+    this.#expiry.at(this.#claims.nextEnd());
     for (const [link, { path, wanted }] of this.#attached) {
       if (!isBelow(under, path)) continue;
       try {
@@ -79,7 +81,6 @@ export class ClientConnection implements Client {
         this.#broker.database.read(() => {}).then(close, close);
       }
     }
-    this.#expiry.at(this.#claims.nextEnd());
   }
 
   /** Says goodbye in the one way after which the SDK connects again by itself. */
@@ -93,7 +94,7 @@ export class ClientConnection implements Client {
   }
 
   #tap(session: Session): void {
-    const look = (link: Sender) => this.#attached.get(link)?.end.look();
+    const look = (link: Sender) => this.#attached.get(link)?.handler.look();
     tap(session, this.#broker.limits.messageBytes, () => session.each_sender(look, all));
   }
 
@@ -123,10 +124,10 @@ export class ClientConnection implements Client {
     const wanted = link.is_sender() ? 'Listen' : 'Send';
     const place = this.#demandOpen(path, wanted);
     if (wanted === 'Send' && place.dead) throw new AmqpError('amqp:not-allowed', 'Messages cannot be sent to a dead-letter queue.');
-    const end = link.is_sender()
+    const handler = link.is_sender()
       ? new ReceivingLink(this.#broker, this, link as Sender, place)
       : new SendingLink(this.#broker, this, link as Receiver, place.queue);
-    this.#attached.set(link, { path, wanted, end });
+    this.#attached.set(link, { path, wanted, handler });
   }
 
   /** @throws AmqpError unauthorized-access before anything tells whether the entity is there, then not-found */
@@ -144,13 +145,13 @@ export class ClientConnection implements Client {
   /** @throws AmqpError as `#demand`, and entity-disabled when its status does not let messages in, or out */
   #demandOpen(path: string, wanted: Right): Place {
     const place = this.#demand(path, [wanted]);
-    const open = wanted === 'Send' ? acceptsMessages(place.queue) : givesMessages(place.queue);
-    if (!open) throw new AmqpError('com.microsoft:entity-disabled', `Messaging entity '${path}' is currently disabled.`);
+    if (!(wanted === 'Send' ? place.queue.accepts : place.queue.gives))
+      throw new AmqpError('com.microsoft:entity-disabled', `Messaging entity '${path}' is currently disabled.`);
     return place;
   }
 
   #forget(link: Link, reason?: AmqpError): void {
-    this.#attached.get(link)?.end.end(reason);
+    this.#attached.get(link)?.handler.end(reason);
     this.#attached.delete(link);
     this.#replies.remove(link);
   }

@@ -3,9 +3,9 @@
 import { randomBytes } from 'node:crypto';
 import type { Database } from '../database.ts';
 import { Alarm } from './alarm.ts';
-import { AmqpError, lockLost } from './amqp.ts';
+import { AmqpError, lockLost, notFound } from './amqp.ts';
 import type { Incoming } from './message.ts';
-import { acceptsMessages, type Place, type Queue, type Queues } from './queues.ts';
+import type { Place, Queue, Queues } from './queues.ts';
 import { type Row, Rows, State } from './rows.ts';
 import { FOREVER } from './settings.ts';
 
@@ -64,6 +64,8 @@ export class Messages {
   /** Keeps messages, all or none; answers their sequence numbers once they are on disk. @throws AmqpError resource-limit-exceeded */
   enqueue(queue: Queue, incoming: readonly Incoming[]): Promise<number[]> {
     return this.#database.write(() => {
+      // A delayed send may find its queue gone.
+      if (!this.#queues.place(queue.main.id)) throw notFound(queue.name);
       const size = incoming.reduce((sum, message) => sum + message.size, 0);
       if (!this.#fits(queue, size)) {
         const sizes = `Size of entity in bytes: ${queue.size}, Max entity size in bytes: ${this.#largest(queue)}.`;
@@ -113,8 +115,7 @@ export class Messages {
     return this.#database.write(() => {
       const row = this.#lockedBy(place, token);
       if (!row) throw lockLost();
-      if (verb === 'deadletter' && place.dead)
-        throw new AmqpError('amqp:not-allowed', 'A message of a dead-letter queue cannot be dead-lettered.');
+      if (verb === 'deadletter' && place.dead) throw new AmqpError('amqp:not-allowed', 'A dead letter cannot be dead-lettered.');
       place.queue.accessed = Date.now();
       if (verb === 'complete') this.#delete(row);
       else if (verb === 'deadletter') this.#deadLetter(row, reason, description, properties);
@@ -156,7 +157,9 @@ export class Messages {
   /** Locks deferred messages by sequence number, or deletes them, all or none. @throws AmqpError message-not-found */
   async deferred(place: Place, sequences: readonly number[], lock: boolean): Promise<Outgoing[]> {
     const given = await this.#database.write(() => {
-      const rows = sequences.map((seq) => this.#rows.one(`WHERE place = ? AND seq = ? AND state = ${State.deferred}`, place.id, seq));
+      const rows = [...new Set(sequences)].map((seq) =>
+        this.#rows.one(`WHERE place = ? AND seq = ? AND state = ${State.deferred}`, place.id, seq),
+      );
       // A deferred message expires only when someone asks for it.
       const expired = rows.filter((row) => row !== undefined && hasExpired(place, row));
       for (const row of expired) if (row) this.#expire(row);
@@ -172,10 +175,10 @@ export class Messages {
     return this.#database.write(() => {
       const rows = [...new Set(sequences)].map((seq) => {
         const row = this.#rows.one(`WHERE place = ? AND seq = ? AND state = ${State.scheduled}`, place.id, seq);
-        return row ?? notThere(`The scheduled message with sequence number ${seq} does not exist.`);
+        if (!row) throw notThere(`The scheduled message with sequence number ${seq} does not exist.`);
+        return row;
       });
-      for (const row of rows) if (row instanceof Error) throw row;
-      for (const row of rows) if (!(row instanceof Error)) this.#delete(row);
+      for (const row of rows) this.#delete(row);
     });
   }
 
@@ -230,7 +233,13 @@ export class Messages {
   /** The message a token still locks; a token begins with its sequence number. */
   #lockedBy(place: Place, token: Buffer): Row | undefined {
     if (token.length !== 16) return undefined;
-    return this.#rows.one('WHERE place = ? AND seq = ? AND token = ? AND due > ?', place.id, Number(token.readBigInt64BE()), token, Date.now());
+    return this.#rows.one(
+      'WHERE place = ? AND seq = ? AND token = ? AND due > ?',
+      place.id,
+      Number(token.readBigInt64BE()),
+      token,
+      Date.now(),
+    );
   }
 
   #change(row: Row, state: number, attempts: number, due: number | null, token?: Buffer): void {
@@ -264,7 +273,7 @@ export class Messages {
     this.#rows.rewrite(row, { ...properties, DeadLetterReason: reason, DeadLetterErrorDescription: description });
     this.#rows.remove(row);
     const target = this.#queues.get(queue.settings.forwardDeadLetteredMessagesTo ?? '');
-    if (target && acceptsMessages(target) && this.#fits(target, row.size) && row.hops < MOST_HOPS) {
+    if (target?.accepts && this.#fits(target, row.size) && row.hops < MOST_HOPS) {
       queue.size -= row.size;
       this.#add(target, { ...row, origin: row.origin || row.seq, source: queue.name, hops: row.hops + 1 });
     } else {

@@ -11,21 +11,44 @@ export interface Place {
   ready: boolean;
 }
 
-export interface Queue {
+export class Queue {
   readonly id: number;
   /** As it was created; names are compared without regard to case. */
   readonly name: string;
-  settings: Settings;
+  readonly main: Place;
+  readonly deadLetters: Place;
   readonly created: number;
+  settings: Settings;
   updated: number;
   accessed: number;
   /** Bytes of all messages, dead letters included. */
-  size: number;
-  readonly main: Place;
-  readonly deadLetters: Place;
+  size = 0;
   /** The next sequence number, and the last one set aside on disk. */
   next: number;
   reserved: number;
+
+  constructor(id: number, name: string, settings: Settings, created: number, updated: number, sequence: number) {
+    this.id = id;
+    this.name = name;
+    this.settings = settings;
+    this.created = created;
+    this.updated = updated;
+    this.accessed = updated;
+    this.next = sequence + 1;
+    this.reserved = sequence;
+    this.main = { id: id * 2, queue: this, dead: false, ready: true };
+    this.deadLetters = { id: id * 2 + 1, queue: this, dead: true, ready: true };
+  }
+
+  /** Whether its status lets messages in. */
+  get accepts(): boolean {
+    return this.settings.status === 'Active' || this.settings.status === 'ReceiveDisabled';
+  }
+
+  /** Whether its status lets messages out. */
+  get gives(): boolean {
+    return this.settings.status === 'Active' || this.settings.status === 'SendDisabled';
+  }
 }
 
 export const queueTable = `
@@ -43,11 +66,16 @@ export class Queues {
 
   constructor(database: Database) {
     this.#database = database;
-    for (const row of database.sql('SELECT id, name, settings, sequence, created, updated FROM queue ORDER BY name').all()) {
-      const { id, created, updated } = row as { id: number; created: number; updated: number };
-      // Written by this class alone.
-      const settings = JSON.parse(String(row['settings'])) as Settings;
-      this.#add(id, String(row['name']), settings, created, updated, Number(row['sequence']));
+    for (const row of database.sql('SELECT id, name, settings, sequence, created, updated FROM queue').all()) {
+      // The table is STRICT, and settings are written by this class alone.
+      const { id, name, created, updated, sequence } = row as {
+        id: number;
+        name: string;
+        created: number;
+        updated: number;
+        sequence: number;
+      };
+      this.#add(new Queue(id, name, JSON.parse(String(row['settings'])) as Settings, created, updated, sequence));
     }
   }
 
@@ -80,7 +108,7 @@ export class Queues {
       const now = Date.now();
       const insert = this.#database.sql('INSERT INTO queue (name, settings, created, updated) VALUES (?, ?, ?, ?)');
       const { lastInsertRowid } = insert.run(name, JSON.stringify(settings), now, now);
-      return this.#add(Number(lastInsertRowid), name, settings, now, now, 0);
+      return this.#add(new Queue(Number(lastInsertRowid), name, settings, now, now, 0));
     });
   }
 
@@ -114,37 +142,9 @@ export class Queues {
     return queue.next++;
   }
 
-  #add(id: number, name: string, settings: Settings, created: number, updated: number, sequence: number): Queue {
-    const place = (queue: Queue, dead: boolean): Place => ({ id: id * 2 + (dead ? 1 : 0), queue, dead, ready: true });
-    const queue: Queue = {
-      id,
-      name,
-      settings,
-      created,
-      updated,
-      accessed: updated,
-      size: 0,
-      get main() {
-        return main;
-      },
-      get deadLetters() {
-        return deadLetters;
-      },
-      next: sequence + 1,
-      reserved: sequence,
-    };
-    const main = place(queue, false);
-    const deadLetters = place(queue, true);
-    this.#byName.set(name.toLowerCase(), queue);
-    this.#places.set(main.id, main).set(deadLetters.id, deadLetters);
+  #add(queue: Queue): Queue {
+    this.#byName.set(queue.name.toLowerCase(), queue);
+    for (const place of [queue.main, queue.deadLetters]) this.#places.set(place.id, place);
     return queue;
   }
-}
-
-export function acceptsMessages({ settings }: Queue): boolean {
-  return settings.status === 'Active' || settings.status === 'ReceiveDisabled';
-}
-
-export function givesMessages({ settings }: Queue): boolean {
-  return settings.status === 'Active' || settings.status === 'SendDisabled';
 }

@@ -19,39 +19,45 @@ export interface ServiceBusOptions extends ServiceOptions {
   readonly limits?: Partial<Limits> | undefined;
 }
 
+// Sequence numbers and sizes are kept in memory too: one broker a file.
+const schema = `PRAGMA locking_mode = EXCLUSIVE; ${queueTable} ${messageTables}`;
+
 /**
  * Starts the broker. Clients connect with `Endpoint=sb://127.0.0.1:{port};…;UseDevelopmentEmulator=true`, administration clients with the same and
  * `adminPort`. Data is `{folder}/service-bus.db`; the folder `:memory:` keeps none.
  */
 export async function startServiceBus(options: ServiceBusOptions): Promise<Service & { readonly adminPort: number }> {
   const path = options.folder === ':memory:' ? options.folder : join(options.folder, 'service-bus.db');
-  const database = new Database(path, queueTable + messageTables, options.durable);
-  const queues = new Queues(database);
-  const guard = new Guard(queues, options.rootKey);
-  const broker = new Broker(database, queues, guard, { ...standardLimits, ...options.limits }, options.faults);
-  await broker.messages.open();
-  const server = createServer((socket) => new ClientConnection(broker, socket.setNoDelay(true)));
-  server.listen(options.port, '127.0.0.1');
-  await once(server, 'listening');
-  const administration = await startAdministration(broker, options.adminPort, options.faults);
-  const address = server.address();
-  if (address === null || typeof address === 'string') throw new Error('the broker listens on no port');
-
-  let stopped: Promise<void> | undefined;
+  const database = new Database(path, schema, options.durable);
+  const undo: (() => unknown)[] = [() => database.close()];
   const stop = async () => {
-    const closed = once(server, 'close');
-    server.close();
-    await Promise.all([administration.stop(), ...[...broker.clients].map((client) => client.close())]);
-    await closed;
-    broker.messages.close();
-    database.close();
+    for (const step of undo.splice(0).reverse()) await step();
   };
-  return {
-    port: address.port,
-    adminPort: administration.port,
-    stop: () => {
-      stopped ??= stop();
-      return stopped;
-    },
-  };
+  try {
+    const queues = new Queues(database);
+    const guard = new Guard(queues, options.rootKey);
+    const broker = new Broker(database, queues, guard, { ...standardLimits, ...options.limits }, options.faults);
+    await broker.messages.open();
+    undo.push(() => broker.messages.close());
+
+    const server = createServer((socket) => new ClientConnection(broker, socket.setNoDelay(true)));
+    server.listen(options.port, '127.0.0.1');
+    await once(server, 'listening');
+    undo.push(async () => {
+      const closed = once(server, 'close');
+      server.close();
+      await Promise.all([...broker.clients].map((client) => client.close()));
+      await closed;
+    });
+    const address = server.address();
+    if (address === null || typeof address === 'string') throw new Error('the broker listens on no port');
+
+    const administration = await startAdministration(broker, options.adminPort, options.faults);
+    undo.push(() => administration.stop());
+    let stopped: Promise<void> | undefined;
+    return { port: address.port, adminPort: administration.port, stop: () => (stopped ??= stop()) };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
 }

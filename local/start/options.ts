@@ -6,7 +6,7 @@ export const twinParts = ['cosmos', 'serviceBus', 'keyVault', 'blobs', 'upstream
 export type TwinPart = (typeof twinParts)[number];
 
 export interface Options {
-  /** The first host's; 0 takes any. */
+  /** The first host's, or the one part's; 0 takes any. */
   readonly port: number;
   /** The data folder. */
   readonly data: string;
@@ -61,9 +61,10 @@ export function readOptions(args: readonly string[]): { ok: true; value: Options
     return standard;
   };
 
-  const port = whole('port', 0, 65_535, 7071);
   const hosts = whole('hosts', 1, 8, 1);
   const only = readPart(text('only'), problems);
+  // One part joins others: the well-known port is likely theirs.
+  const port = whole('port', 0, 65_535, only === undefined ? 7071 : 0);
   const join = text('join');
   if (join !== undefined && only === undefined) problems.push('--join: needs --only');
   if (only === 'host' && join === undefined) problems.push('--only host: needs --join <data>/local.json');

@@ -75,7 +75,8 @@ export class Supervisor {
   #startTwin(secrets: Secrets, parts: readonly TwinPart[]): Promise<void> {
     const owner = this.#options.join === undefined;
     const name = parts.length === 1 ? String(parts[0]) : 'twin';
-    const orders = async (ports: Record<string, number> = {}) => ({
+    const first: Record<string, number> = parts.length === 1 ? { [name]: this.#options.port } : {};
+    const orders = async (ports = first) => ({
       folder: this.#folder,
       parts,
       ports,

@@ -10,7 +10,8 @@ export const plainLoopback = {
   name: 'flowgridPlainLoopback',
   async sendRequest<R extends Request, Answer>(request: R, next: (request: R) => Promise<Answer>): Promise<Answer> {
     const secure = request.url;
-    if (!/^https?:\/\/(127\.\d+\.\d+\.\d+|localhost|\[::1\])[:/]/.test(secure)) throw new Error('plain http is for loopback only');
+    if (!/^https?:\/\/(127\.\d+\.\d+\.\d+|localhost|\[::1\])(:\d+)?([/?]|$)/.test(secure))
+      throw new Error('plain http is for loopback only');
     request.url = secure.replace(/^https:/, 'http:');
     request.allowInsecureConnection = true;
     try {

@@ -130,7 +130,7 @@ describe('the check itself', () => {
     ['a literal before a parameter', route('a', '/x/search'), route('b', '/x/{id}')],
     ['another method', route('a', '/x/{id}'), route('b', '/x/search', 'POST')],
     ['another length', route('a', '/x/{id}'), route('b', '/x/{id}/y')],
-    ['another literal', route('a', '/x/{id}/y'), route('b', '/x/{id}/z')],
+    ['another literal', route('a', '/x/{id}/y'), route('b', '/x/search/z')],
     ['everything at the end', route('a', '/x'), route('b', '/{*path}')],
   ])('lets be %s', (_, first, second) => {
     expect(shadowings([first, second])).toEqual([]);
@@ -155,15 +155,15 @@ function shadows(first: string, second: string): boolean {
   if (!before || !after) return false;
   const vague = (part: string | undefined) => part?.startsWith('{') === true;
   const rest = (part: string | undefined) => part?.startsWith('{*') === true;
-  let clearer = false;
+  let [clearer, vaguer] = [false, false];
   for (let at = 0; at < Math.max(before.length, after.length); at++) {
     const [one, other] = [before[at], after[at]];
-    if (rest(other)) return false;
+    if (rest(other)) return vaguer;
     if (rest(one)) return true;
     if (one === undefined || other === undefined) return false;
     if (!vague(one) && !vague(other) && one !== other) return false;
-    if (vague(one) && !vague(other)) return true;
-    if (!vague(one) && vague(other)) clearer = true;
+    vaguer ||= vague(one) && !vague(other);
+    clearer ||= !vague(one) && vague(other);
   }
-  return !clearer;
+  return vaguer || !clearer;
 }

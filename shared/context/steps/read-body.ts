@@ -45,19 +45,18 @@ async function collect(request: HttpRequest, limit: number): Promise<Buffer | un
   return Buffer.concat(parts);
 }
 
-/** No lone surrogates and no infinite numbers (I-JSON, RFC 7493), and no deeper than `maxDepth`. */
+/** No lone surrogates and no infinite numbers (I-JSON, RFC 7493), and no deeper than `maxDepth`. Ten megabytes of small values must not stop the others. */
 function isSound(body: unknown): boolean {
-  let level: unknown[] = [body];
+  let level: object[] = [[body]];
   for (let depth = 0; level.length > 0; depth++) {
     if (depth > maxDepth) return false;
-    const next: unknown[] = [];
-    for (const value of level) {
-      if (typeof value === 'string' && !value.isWellFormed()) return false;
-      if (typeof value === 'number' && !Number.isFinite(value)) return false;
-      if (typeof value !== 'object' || value === null) continue;
-      for (const [name, member] of Object.entries(value)) {
-        if (!name.isWellFormed()) return false;
-        next.push(member);
+    const next: object[] = [];
+    for (const holder of level) {
+      if (!Array.isArray(holder) && !Object.keys(holder).every((name) => name.isWellFormed())) return false;
+      for (const value of Array.isArray(holder) ? holder : Object.values(holder)) {
+        if (typeof value === 'string' && !value.isWellFormed()) return false;
+        if (typeof value === 'number' && !Number.isFinite(value)) return false;
+        if (typeof value === 'object' && value !== null) next.push(value);
       }
     }
     level = next;

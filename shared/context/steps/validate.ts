@@ -11,7 +11,7 @@ export function validate(exchange: HttpExchange): Problem | undefined {
   const check = (schema: z.ZodType | undefined, value: unknown, base: string): unknown => {
     if (!schema) return undefined;
     const parsed = schema.safeParse(value);
-    if (!parsed.success) faults.push(...parsed.error.issues.flatMap(nearest).map((issue) => faultOf(issue, base)));
+    if (!parsed.success) faults.push(...faultsOf(parsed.error.issues, base));
     return parsed.data;
   };
   exchange.path = check(contract.path, parameters, '/path');
@@ -22,8 +22,17 @@ export function validate(exchange: HttpExchange): Problem | undefined {
   return faults.length > 0 ? new Problem('validation_failed', { errors: faults.slice(0, maxFaults) }) : undefined;
 }
 
+/** What zod found, as far as anyone would read. */
+export function faultsOf(issues: readonly z.core.$ZodIssue[], base: string): Fault[] {
+  return issues
+    .slice(0, maxFaults)
+    .flatMap(nearest)
+    .slice(0, maxFaults)
+    .map((issue) => faultOf(issue, base));
+}
+
 /** A zod issue as a pointer and a text. The faulty value itself is never repeated: it may be a secret in the wrong place. */
-export function faultOf(issue: z.core.$ZodIssue, base: string): Fault {
+function faultOf(issue: z.core.$ZodIssue, base: string): Fault {
   const pointer = base + issue.path.map((part) => `/${String(part).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
   if (issue.code === 'unrecognized_keys')
     return {

@@ -202,6 +202,17 @@ describe.runIf(local)('durability', () => {
     await subscriber.close();
   });
 
+  test('a folder and a port have one broker', async () => {
+    const [data, other] = [await folder(), await folder()];
+    const options = { port: 0, adminPort: 0, durable: true, faults: new Faults(), rootKey: ROOT_KEY };
+    const broker = await startServiceBus({ ...options, folder: data });
+    undo.push(() => broker.stop());
+    await expect(startServiceBus({ ...options, folder: data })).rejects.toThrow('database is locked');
+    await expect(startServiceBus({ ...options, folder: other, adminPort: broker.adminPort })).rejects.toThrow('EADDRINUSE');
+    const next = await startServiceBus({ ...options, folder: other });
+    await next.stop();
+  });
+
   test('a broker that stops does so once, with clients attached and without', async () => {
     const broker = await startServiceBus({
       folder: ':memory:',
