@@ -105,7 +105,10 @@ export async function until(what: string, holds: () => Promise<boolean>, ms = 10
 }
 
 /** A whole A2A 1.0 card. */
-export function cardOf(name: string, skills: readonly { id: string; tags?: readonly string[] }[] = [{ id: 'anything' }]): Record<string, unknown> {
+export function cardOf(
+  name: string,
+  skills: readonly { id: string; tags?: readonly string[] }[] = [{ id: 'anything' }],
+): Record<string, unknown> {
   return {
     name,
     description: `${name} for tests`,

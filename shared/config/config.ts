@@ -84,7 +84,7 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
 
   const known = new Set(settingNames);
   for (const name of Object.keys(given)) {
-    if (name.startsWith('FLOWGRID_') && !known.has(name) && !foreign.has(name)) problems.push(`${name}: no such setting`);
+    if (name.startsWith('FLOWGRID_') && !known.has(name) && !isForeign(name)) problems.push(`${name}: no such setting`);
   }
 
   const providerBaseUrls = new Map<string, string>();
@@ -120,7 +120,9 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
 }
 
 /** Names that begin like ours but are read by others: the agent SDK's environment and the test suites' targets. */
-const foreign = new Set(['FLOWGRID_TENANT_ID', 'FLOWGRID_TENANT_SECRET', 'FLOWGRID_REGISTRY_URL', 'FLOWGRID_API_TOKEN']);
+function isForeign(name: string): boolean {
+  return /^FLOWGRID_(TENANT_ID|TENANT_SECRET|REGISTRY_URL|API_TOKEN|TEST_\w+|LOCAL_\w+)$/.test(name);
+}
 
 /** Reads what is given as it is, so that its problems are told together with those of the schema, which finds what is missing or misshapen. */
 function readTransport(given: Readonly<Record<string, string | undefined>>, problems: string[]): Transport | undefined {
@@ -133,12 +135,14 @@ function readTransport(given: Readonly<Record<string, string | undefined>>, prob
   } = given;
 
   if (given['FLOWGRID_INSECURE_TRANSPORT'] !== 'true') {
-    const block = { FLOWGRID_INSECURE_COSMOS_KEY: cosmosKey, FLOWGRID_INSECURE_KEYVAULT_TOKEN: keyVaultToken };
-    for (const [name, value] of Object.entries({
-      ...block,
+    const block = {
+      FLOWGRID_INSECURE_COSMOS_KEY: cosmosKey,
+      FLOWGRID_INSECURE_KEYVAULT_TOKEN: keyVaultToken,
       FLOWGRID_INSECURE_SERVICEBUS_ADMIN: serviceBusAdmin,
       FLOWGRID_SERVICEBUS: serviceBus,
-    })) {
+      FLOWGRID_OUTBOUND_LOOPBACK: given['FLOWGRID_OUTBOUND_LOOPBACK'] === 'true' || undefined,
+    };
+    for (const [name, value] of Object.entries(block)) {
       if (value !== undefined) problems.push(`${name}: only together with FLOWGRID_INSECURE_TRANSPORT=true`);
     }
     for (const name of ['FLOWGRID_COSMOS_ENDPOINT', 'FLOWGRID_KEYVAULT_URL', 'FLOWGRID_BASE_URL'] as const) {

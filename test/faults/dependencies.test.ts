@@ -65,11 +65,14 @@ describe.each(['cosmos', 'serviceBus', 'keyVault'] as const)('%s', (service) => 
       const agentId = `agent-${round}`;
       const registration = count(
         tally,
-        await owner.try('POST', `/api/registry/agents/${agentId}/register`, { card: cardOf(agentId), ttlSeconds: 3_600 }),
+        await owner.try<ProblemBody>('POST', `/api/registry/agents/${agentId}/register`, { card: cardOf(agentId), ttlSeconds: 3_600 }),
       );
       (registration.status < 300 ? registered : notRegistered).push(agentId);
       const token = `${flowGrid.local.upstreams.rest.token}.${id}-${round}`;
-      const storing = count(tally, await owner.try('POST', `/tenants/${id}/integrations/notion/credentials`, { accessToken: token }));
+      const storing = count(
+        tally,
+        await owner.try<ProblemBody>('POST', `/tenants/${id}/integrations/notion/credentials`, { accessToken: token }),
+      );
       if (storing.status < 300) stored = token;
       const message = await owner.try<{ messageId: string }>('POST', '/api/messages', {
         to: 'sender',

@@ -45,14 +45,17 @@ async function collect(request: HttpRequest, limit: number): Promise<Buffer | un
   return Buffer.concat(parts);
 }
 
-/** No lone surrogates and no infinite numbers (I-JSON, RFC 7493), and no deeper than `maxDepth`. Ten megabytes of small values must not stop the others. */
+/**
+ * No lone surrogates and no infinite numbers (I-JSON, RFC 7493), no member that a copy would lose, and no deeper than `maxDepth`. Ten megabytes of
+ * small values must not stop the others.
+ */
 function isSound(body: unknown): boolean {
   let level: object[] = [[body]];
   for (let depth = 0; level.length > 0; depth++) {
     if (depth > maxDepth) return false;
     const next: object[] = [];
     for (const holder of level) {
-      if (!Array.isArray(holder) && !Object.keys(holder).every((name) => name.isWellFormed())) return false;
+      if (!Array.isArray(holder) && !Object.keys(holder).every((name) => name !== '__proto__' && name.isWellFormed())) return false;
       for (const value of Array.isArray(holder) ? holder : Object.values(holder)) {
         if (typeof value === 'string' && !value.isWellFormed()) return false;
         if (typeof value === 'number' && !Number.isFinite(value)) return false;

@@ -29,9 +29,8 @@ function foreignPlace({ url, request, body }: HttpExchange, own: string): string
   if (header !== null && header !== own) return 'header';
   if (isRecord(body) && 'tenantId' in body && body['tenantId'] !== own) return 'body';
   if (isRecord(body) && typeof body['queue'] === 'string' && (readQueueName(body['queue'])?.tenantId ?? own) !== own) return 'queue';
-  const cursor = searchParams.get('cursor');
-  const owner = cursor === null ? undefined : cursorOwner(cursor);
-  return owner !== undefined && owner !== own ? 'cursor' : undefined;
+  const owners = searchParams.getAll('cursor').map(cursorOwner);
+  return owners.some((owner) => owner !== undefined && owner !== own) ? 'cursor' : undefined;
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -4,8 +4,8 @@ import { version } from '../../shared/config/version.ts';
 import { openHttp } from '../../shared/context/http.ts';
 import { reply } from '../../shared/context/reply.ts';
 
-export const health = openHttp({
-  name: 'health',
+export const live = openHttp({
+  name: 'health-live',
   route: 'GET /api/health',
   summary: 'Liveness',
   answers: { 200: z.object({ status: z.literal('ok'), version: z.string() }) },

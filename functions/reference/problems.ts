@@ -15,7 +15,7 @@ const Explanation = z.object({
 });
 
 export const problems = openHttp({
-  name: 'health-problems',
+  name: 'reference-problems',
   route: 'GET /problems/{code}',
   summary: 'Explains a problem code',
   path: z.object({ code: z.string() }),

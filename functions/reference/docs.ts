@@ -29,7 +29,7 @@ fetch('/api/openapi.json').then(r=>r.json()).then(api=>{
 const page = `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>FlowGrid API</title><style>${style}</style><main><h1>FlowGrid API</h1><p><a href="/api/openapi.json">openapi.json</a></p></main><script>${script}</script></html>`;
 
 export const docs = openHttp({
-  name: 'health-docs',
+  name: 'reference-docs',
   route: 'GET /api/docs',
   summary: 'A page that shows this document',
   answers: { 200: 'text/html' },

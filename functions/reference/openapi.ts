@@ -4,7 +4,7 @@ import { openApiDocument } from '../../shared/context/openapi.ts';
 import { reply } from '../../shared/context/reply.ts';
 
 export const openapi = openHttp({
-  name: 'health-openapi',
+  name: 'reference-openapi',
   route: 'GET /api/openapi.json',
   summary: 'The OpenAPI document of this API',
   answers: { 200: 'application/json' },
