@@ -11,8 +11,8 @@ export default defineConfig({
       { test: { ...common, name: 'parts', include: ['test/{build,conformance,floors,local,shared}/**/*.test.ts'] } },
       // FlowGrid as a whole: one is started for all suites, each makes tenants of its own.
       { test: { ...common, name: 'whole', include: ['test/{functions,attacks,agent}/**/*.test.ts'], globalSetup: ['test/whole.ts'] } },
-      // FlowGrid broken on purpose: each suite starts and kills its own, one after another.
-      { test: { ...common, name: 'faults', include: ['test/{faults,start}/**/*.test.ts'], testTimeout: 120_000, fileParallelism: false } },
+      // FlowGrid broken on purpose: each suite starts and kills its own.
+      { test: { ...common, name: 'faults', include: ['test/{faults,start}/**/*.test.ts'], testTimeout: 120_000 } },
     ],
   },
 });

@@ -32,6 +32,7 @@ export class Inbox {
   #line: Line | undefined;
   #renewal: NodeJS.Timeout | undefined;
   #running = new Set<Promise<void>>();
+  #settling: Promise<void> = Promise.resolve();
   #closed = false;
 
   constructor(
@@ -60,6 +61,7 @@ export class Inbox {
     );
     const before = this.#line;
     this.#line = { client, receiver, subscription };
+    this.#settling = Promise.resolve();
     if (before) await hangUp(before);
     if (this.#closed) return hangUp(this.#line);
     const left = Date.parse(token.expiresAt) - Date.now();
@@ -97,20 +99,25 @@ export class Inbox {
     const refused = 'refused' in verified ? verified.refused : this.#isReplay(verified.envelope, message) ? 'replayed' : undefined;
     if ('refused' in verified || refused !== undefined) {
       this.#onProblem(`a message was refused: ${refused}`);
-      await receiver.deadLetterMessage(message, {
-        deadLetterReason: refused ?? 'envelope_invalid',
-        deadLetterErrorDescription: 'refused by the agent',
-      });
+      const reason = { deadLetterReason: refused ?? 'envelope_invalid', deadLetterErrorDescription: 'refused by the agent' };
+      await this.#inTurn(() => receiver.deadLetterMessage(message, reason));
       return;
     }
     try {
       await this.#handle(verified.envelope);
     } catch (error) {
       this.#onProblem(error instanceof Error ? error.message : String(error));
-      await receiver.abandonMessage(message);
+      await this.#inTurn(() => receiver.abandonMessage(message));
       return;
     }
-    await receiver.completeMessage(message);
+    await this.#inTurn(() => receiver.completeMessage(message));
+  }
+
+  /** One settlement after another: of two at once on one link, AMQP's client (rhea 3.0.5) gives both the outcome of the first. */
+  #inTurn(settle: () => Promise<void>): Promise<void> {
+    const turn = this.#settling.then(settle);
+    this.#settling = turn.catch(() => undefined);
+    return turn;
   }
 
   /** A known message id under another sequence number is a replay; under the same one it is a redelivery. */

@@ -39,6 +39,7 @@ export class QueueListener {
   #link: Link | undefined;
   #reopening: NodeJS.Timeout | undefined;
   #delayMs = leastDelayMs;
+  #settling: Promise<void> = Promise.resolve();
   #stopping = false;
   #underWay = 0;
   #idle: (() => void) | undefined;
@@ -87,6 +88,7 @@ export class QueueListener {
     );
     const link: Link = { client, receiver, subscription, openedAt: performance.now() };
     this.#link = link;
+    this.#settling = Promise.resolve();
     connectionOf(client)?.once('disconnected', () => this.#reopen(link, Client));
   }
 
@@ -109,13 +111,21 @@ export class QueueListener {
     try {
       await this.#invoke(id, message);
       if (this.#link !== link) throw new Error('the connection was lost meanwhile: the message will come again');
-      if (this.#trigger.autoCompleteMessages ?? this.#options.autoCompleteMessages) await link.receiver.completeMessage(message);
+      if (this.#trigger.autoCompleteMessages ?? this.#options.autoCompleteMessages)
+        await this.#inTurn(() => link.receiver.completeMessage(message));
     } catch (error) {
       this.#invoker.failed(this.#called.metadata.name, id, error);
-      if (this.#link === link) await link.receiver.abandonMessage(message);
+      if (this.#link === link) await this.#inTurn(() => link.receiver.abandonMessage(message));
     } finally {
       if (--this.#underWay === 0) this.#idle?.();
     }
+  }
+
+  /** One settlement after another: of two at once on one link, AMQP's client (rhea 3.0.5) gives both the outcome of the first. */
+  #inTurn(settle: () => Promise<void>): Promise<void> {
+    const turn = this.#settling.then(settle);
+    this.#settling = turn.catch(() => {});
+    return turn;
   }
 
   async #invoke(invocationId: string, message: ServiceBusReceivedMessage): Promise<void> {

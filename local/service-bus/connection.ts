@@ -103,6 +103,8 @@ export class ClientConnection implements Client {
     // At once: rhea answers the attach at the end of this turn.
     confirm(link, this.#broker.limits.messageBytes);
     const open = () => {
+      // Gone meanwhile, if the attach was delayed.
+      if (!link.is_remote_open()) return;
       if (!address) throw notModelled('links without an address, such as those of transactions');
       if (path === '$cbs' || path.endsWith('/$management')) this.#openNode(link, path);
       else this.#openEntity(link, path);

@@ -93,6 +93,8 @@ describe.for(routes)('%s', (route) => {
     inObject('"\\ud800"'),
     '{"\\udc00":1}',
     inObject('["\\ud83d\\ud83d"]'),
+    '{"__proto__":{"x":1}}',
+    inObject('{"__proto__":1}'),
     inObject('1e999'),
     inObject('[-1e999]'),
     inObject(nested(65)),
@@ -126,7 +128,7 @@ describe.for(routes)('%s', (route) => {
   });
 
   test('is an object with known fields', async () => {
-    for (const body of ['[1]', '"x"', '5', 'null', 'true', '{"__proto__":{"x":1}}', '{"constructor":1}']) {
+    for (const body of ['[1]', '"x"', '5', 'null', 'true', '{"constructor":1}']) {
       if (bodiless.includes(route) && !body.startsWith('{') && body !== '[1]') continue;
       problemOf(await send(route, body), 400, 'validation_failed');
     }
