@@ -41,6 +41,7 @@ export class Agent {
   readonly #controlPlane: ControlPlane;
   readonly #handlers = new Map<string, Handler>();
   readonly #inbox: Inbox;
+  readonly #onProblem: (problem: string) => void;
   #renewal: NodeJS.Timeout | undefined;
 
   /** Reads the environment of this process. Throws an EnvironmentError that lists what is wrong with it. */
@@ -48,8 +49,8 @@ export class Agent {
     this.environment = readEnvironment(environment);
     this.#options = options;
     this.#controlPlane = new ControlPlane(this.environment);
-    const onProblem = options.onProblem ?? ((problem) => process.stderr.write(`${problem}\n`));
-    this.#inbox = new Inbox(this.environment, this.#controlPlane, (envelope) => this.#handle(envelope), onProblem);
+    this.#onProblem = options.onProblem ?? ((problem) => process.stderr.write(`${problem}\n`));
+    this.#inbox = new Inbox(this.environment, this.#controlPlane, (envelope) => this.#handle(envelope), this.#onProblem);
   }
 
   on(messageType: string, handler: Handler): this {
@@ -63,7 +64,7 @@ export class Agent {
     await this.#inbox.open();
     const ttl = this.#options.ttlSeconds ?? 60;
     this.#renewal = setInterval(() => {
-      this.#register().catch((error: unknown) => this.#options.onProblem?.(String(error)));
+      this.#register().catch((error: unknown) => this.#onProblem(String(error)));
     }, ttl * 500);
   }
 

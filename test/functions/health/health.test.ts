@@ -11,6 +11,13 @@ describe('GET /api/health', () => {
   });
 });
 
+test('asks for no credential, and minds none', async () => {
+  for (const path of ['/api/health', '/api/ready', '/api/docs', '/api/openapi.json', '/problems/not_found'])
+    expect(
+      (await new Asker(local.api, 'fg_garbage').ask('GET', `${path}?tenantId=acme`, { headers: { 'x-tenant-id': 'acme' } })).status,
+    ).toBe(200);
+});
+
 describe('GET /api/ready', () => {
   test.for([0, 1])('names every dependency of host %i', async (host) => {
     const { status, dependencies } = await new Asker(local.hosts[host] ?? '').get<{

@@ -101,6 +101,11 @@ describe('POST /tenants/{tenantId}/integrations/{integration}/credentials', () =
     });
   });
 
+  test('needs to be stored again when it has ended', async () => {
+    await store({ accessToken: 'secret', expiresIn: 1 });
+    await until('it has ended', async () => (await notionOf(owner, tenant.id))?.['status'] === 'needs_reconnect', 1_000 + promisedMs);
+  });
+
   test('is seen on the other host, and keeps the day of the first', async () => {
     const first = await notionOf(owner, tenant.id);
     await store({ apiKey: 'another' });

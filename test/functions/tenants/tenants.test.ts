@@ -145,8 +145,8 @@ describe('GET /tenants', () => {
       const seen: string[] = [];
       let cursor: string | null = '';
       while (cursor !== null) {
-        const page: Page = await platform.at(host).get<Page>(`/tenants?limit=3${cursor && `&cursor=${cursor}`}`);
-        expect(page.items.length).toBeLessThanOrEqual(3);
+        const page: Page = await platform.at(host).get<Page>(`/tenants?limit=4${cursor && `&cursor=${cursor}`}`);
+        expect(page.items.length).toBeLessThanOrEqual(4);
         for (const item of page.items)
           expect(Object.keys(item)).toEqual(['id', 'name', 'tier', 'status', 'quotas', 'provisioning', 'createdAt']);
         seen.push(...page.items.map(({ id }) => id));
