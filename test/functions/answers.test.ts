@@ -43,7 +43,7 @@ describe('every answer', () => {
     '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-more',
   ])('begins a trace where it came with none that is valid: %s', async (traceparent) => {
     const { headers } = await anyone.ask('GET', '/api/health', { headers: { traceparent } });
-    expect(headers.get('traceparent')).not.toContain('4bf92f3577b34da6a3ce929d0e0e4736');
+    expect(headers.get('traceparent')).not.toMatch(/4bf92f3577b34da6a3ce929d0e0e4736|0{32}/);
   });
 
   test('bears the request id and the trace under which its event is told', async () => {
