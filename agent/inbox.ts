@@ -1,25 +1,14 @@
 // The agent's own queue: listened at with a token for that queue alone, renewed before it ends; handlers see verified envelopes only.
-import { ServiceBusClient, type ServiceBusReceivedMessage, type ServiceBusReceiver } from '@azure/service-bus';
+import type { ServiceBusReceivedMessage } from '@azure/service-bus';
 import { type Envelope, verifyEnvelope } from '../shared/messaging/envelope.ts';
 import type { ControlPlane } from './control-plane.ts';
 import type { AgentEnvironment } from './environment.ts';
-
-interface ListenToken {
-  readonly endpoint: string;
-  readonly queue: string;
-  readonly token: string;
-  readonly expiresAt: string;
-}
-
-interface Line {
-  readonly client: ServiceBusClient;
-  readonly receiver: ServiceBusReceiver;
-  readonly subscription: { close(): Promise<void> };
-}
+import { Line, type ListenToken, type Verdict } from './line.ts';
 
 /** A new line is opened this long before the token of the old one ends. */
 const renewAheadMs = 60_000;
-const concurrency = 16;
+/** A line that was lost, or could not be opened, is opened again after this. */
+const redialMs = 1_000;
 /** How many message ids are remembered to tell a replay from a redelivery. */
 const remembered = 10_000;
 
@@ -29,10 +18,9 @@ export class Inbox {
   readonly #handle: (envelope: Envelope) => Promise<void>;
   readonly #onProblem: (problem: string) => void;
   readonly #seen = new Map<string, string>();
+  readonly #hangingUp = new Set<Promise<void>>();
   #line: Line | undefined;
   #renewal: NodeJS.Timeout | undefined;
-  #running = new Set<Promise<void>>();
-  #settling: Promise<void> = Promise.resolve();
   #closed = false;
 
   constructor(
@@ -47,77 +35,69 @@ export class Inbox {
     this.#onProblem = onProblem;
   }
 
+  /** Opens a line, and takes leave of the one before. */
   async open(): Promise<void> {
     const token = await this.#controlPlane.ask<ListenToken>('POST', '/api/messaging/token', { queue: this.#environment.queue });
-    const loopback = /^sb:\/\/(127\.|localhost|\[::1\])/.test(token.endpoint) ? ';UseDevelopmentEmulator=true' : '';
-    const client = new ServiceBusClient(`Endpoint=${token.endpoint};SharedAccessSignature=${token.token}${loopback}`);
-    const receiver = client.createReceiver(token.queue);
-    const subscription = receiver.subscribe(
-      {
-        processMessage: (message) => this.#receive(receiver, message),
-        processError: async ({ error }) => this.#onProblem(error.message),
-      },
-      { autoCompleteMessages: false, maxConcurrentCalls: concurrency },
-    );
+    if (this.#closed) return;
     const before = this.#line;
-    this.#line = { client, receiver, subscription };
-    this.#settling = Promise.resolve();
-    if (before) await hangUp(before);
-    if (this.#closed) return hangUp(this.#line);
-    const left = Date.parse(token.expiresAt) - Date.now();
-    this.#renewLater(Math.max(1_000, left - renewAheadMs));
+    const line: Line = new Line(
+      token,
+      (message) => this.#judge(message),
+      this.#onProblem,
+      (problem) => {
+        this.#onProblem(problem);
+        if (this.#line === line) this.#openIn(redialMs);
+      },
+    );
+    this.#line = line;
+    if (before) this.#leave(before);
+    this.#openIn(Math.max(redialMs, Date.parse(token.expiresAt) - Date.now() - renewAheadMs));
   }
 
   /** Takes no more, waits for what is being handled, and hangs up. */
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#renewal);
-    if (!this.#line) return;
-    await this.#line.subscription.close();
-    await Promise.allSettled(this.#running);
-    await hangUp(this.#line);
+    if (this.#line) this.#leave(this.#line);
+    await Promise.all(this.#hangingUp);
   }
 
-  #renewLater(ms: number): void {
+  #leave(line: Line): void {
+    const leaving = line
+      .hangUp()
+      .catch((error: unknown) => this.#onProblem(error instanceof Error ? error.message : String(error)))
+      .finally(() => this.#hangingUp.delete(leaving));
+    this.#hangingUp.add(leaving);
+  }
+
+  #openIn(ms: number): void {
+    clearTimeout(this.#renewal);
+    if (this.#closed) return;
     this.#renewal = setTimeout(() => {
       this.open().catch((error: unknown) => {
         this.#onProblem(error instanceof Error ? error.message : String(error));
-        if (!this.#closed) this.#renewLater(5_000);
+        this.#openIn(redialMs);
       });
     }, ms);
   }
 
-  #receive(receiver: ServiceBusReceiver, message: ServiceBusReceivedMessage): Promise<void> {
-    const work = this.#settle(receiver, message).finally(() => this.#running.delete(work));
-    this.#running.add(work);
-    return work;
-  }
-
-  async #settle(receiver: ServiceBusReceiver, message: ServiceBusReceivedMessage): Promise<void> {
+  async #judge(message: ServiceBusReceivedMessage): Promise<Verdict> {
     const { tenantId, agentId, verificationKey } = this.#environment;
     const verified = verifyEnvelope(message.body, { tenantId, recipient: agentId, keys: [verificationKey], now: Date.now() });
-    const refused = 'refused' in verified ? verified.refused : this.#isReplay(verified.envelope, message) ? 'replayed' : undefined;
-    if ('refused' in verified || refused !== undefined) {
-      this.#onProblem(`a message was refused: ${refused}`);
-      const reason = { deadLetterReason: refused ?? 'envelope_invalid', deadLetterErrorDescription: 'refused by the agent' };
-      await this.#inTurn(() => receiver.deadLetterMessage(message, reason));
-      return;
-    }
+    if ('refused' in verified) return this.#refuse(verified.refused);
+    if (this.#isReplay(verified.envelope, message)) return this.#refuse('replayed');
     try {
       await this.#handle(verified.envelope);
+      return 'complete';
     } catch (error) {
       this.#onProblem(error instanceof Error ? error.message : String(error));
-      await this.#inTurn(() => receiver.abandonMessage(message));
-      return;
+      return 'abandon';
     }
-    await this.#inTurn(() => receiver.completeMessage(message));
   }
 
-  /** One settlement after another: of two at once on one link, AMQP's client (rhea 3.0.5) gives both the outcome of the first. */
-  #inTurn(settle: () => Promise<void>): Promise<void> {
-    const turn = this.#settling.then(settle);
-    this.#settling = turn.catch(() => undefined);
-    return turn;
+  #refuse(reason: string): Verdict {
+    this.#onProblem(`a message was refused: ${reason}`);
+    return { refused: reason };
   }
 
   /** A known message id under another sequence number is a replay; under the same one it is a redelivery. */
@@ -130,10 +110,4 @@ export class Inbox {
     if (this.#seen.size > remembered && !oldest.done) this.#seen.delete(oldest.value);
     return false;
   }
-}
-
-async function hangUp({ client, receiver, subscription }: Line): Promise<void> {
-  await subscription.close();
-  await receiver.close();
-  await client.close();
 }

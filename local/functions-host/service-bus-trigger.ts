@@ -17,11 +17,14 @@ const complaintMs = 10_000;
 const [leastDelayMs, mostDelayMs, lastingMs] = [100, 1_000, 5_000];
 /** A client whose broker does not answer is not waited for any longer when it is closed. */
 const closeMs = 2_000;
+/** A broker that answers at all answers a settlement in this time. */
+const settleMs = 3_000;
 
 type Options = HostJson['extensions']['serviceBus'];
 type QueueTrigger = Trigger & { kind: 'serviceBus' };
 
 interface Link {
+  readonly Client: typeof ServiceBusClient;
   readonly client: ServiceBusClient;
   readonly receiver: ServiceBusReceiver;
   readonly subscription: { close(): Promise<void> };
@@ -86,22 +89,22 @@ export class QueueListener {
       { processMessage: (message) => this.#process(link, message), processError: (failure) => this.#complain(failure) },
       { autoCompleteMessages: false, maxConcurrentCalls: this.#options.maxConcurrentCalls },
     );
-    const link: Link = { client, receiver, subscription, openedAt: performance.now() };
+    const link: Link = { Client, client, receiver, subscription, openedAt: performance.now() };
     this.#link = link;
     this.#settling = Promise.resolve();
-    connectionOf(client)?.once('disconnected', () => this.#reopen(link, Client));
+    connectionOf(client)?.once('disconnected', () => this.#reopen(link));
   }
 
   /**
    * Replaces a client that lost its connection. Left alone the SDK (7.9.5) recovers too, but after a minute if a message was being settled or
    * its lock renewed at that moment: it waits for the dead connection's management link to close.
    */
-  #reopen(link: Link, Client: typeof ServiceBusClient): void {
+  #reopen(link: Link): void {
     if (this.#stopping || this.#link !== link) return;
     this.#link = undefined;
     void closeLink(link);
     if (performance.now() - link.openedAt > lastingMs) this.#delayMs = leastDelayMs;
-    this.#reopening = setTimeout(() => this.#open(Client), this.#delayMs);
+    this.#reopening = setTimeout(() => this.#open(link.Client), this.#delayMs);
     this.#delayMs = Math.min(this.#delayMs * 2, mostDelayMs);
   }
 
@@ -112,20 +115,34 @@ export class QueueListener {
       await this.#invoke(id, message);
       if (this.#link !== link) throw new Error('the connection was lost meanwhile: the message will come again');
       if (this.#trigger.autoCompleteMessages ?? this.#options.autoCompleteMessages)
-        await this.#inTurn(() => link.receiver.completeMessage(message));
+        await this.#settle(link, () => link.receiver.completeMessage(message));
     } catch (error) {
       this.#invoker.failed(this.#called.metadata.name, id, error);
-      if (this.#link === link) await this.#inTurn(() => link.receiver.abandonMessage(message));
+      if (this.#link === link) await this.#settle(link, () => link.receiver.abandonMessage(message));
     } finally {
       if (--this.#underWay === 0) this.#idle?.();
     }
   }
 
-  /** One settlement after another: of two at once on one link, AMQP's client (rhea 3.0.5) gives both the outcome of the first. */
-  #inTurn(settle: () => Promise<void>): Promise<void> {
-    const turn = this.#settling.then(settle);
+  /**
+   * One settlement after another: of two at once on one link, AMQP's client (rhea 3.0.5) gives both the outcome of the first. One that was refused
+   * is repeated by the SDK on a delivery that is over, and waits 40 s for nothing: so a settlement that does not come through ends the link.
+   */
+  async #settle(link: Link, settle: () => Promise<void>): Promise<void> {
+    const turn = this.#settling.then(() => {
+      if (this.#link !== link) throw new Error('the connection was lost meanwhile: the message will come again');
+      return Promise.race([
+        settle(),
+        wait(settleMs, undefined, { ref: false }).then(() => Promise.reject(new Error('the settlement was not answered'))),
+      ]);
+    });
     this.#settling = turn.catch(() => {});
-    return turn;
+    try {
+      await turn;
+    } catch (error) {
+      this.#reopen(link);
+      throw error;
+    }
   }
 
   async #invoke(invocationId: string, message: ServiceBusReceivedMessage): Promise<void> {

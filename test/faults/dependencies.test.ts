@@ -11,7 +11,10 @@ let flowGrid: FlowGrid;
 beforeAll(async () => {
   flowGrid = await startFlowGrid(folder.path, '--ephemeral');
 });
-afterEach(() => setFaults([]));
+afterEach(async ({ task }) => {
+  await setFaults([]);
+  if (task.result?.state === 'fail') console.error(flowGrid.output.slice(-4_000));
+});
 afterAll(async () => {
   await flowGrid?.stop();
   folder.remove();
