@@ -23,8 +23,8 @@ export class HttpExchange {
   path: unknown;
   query: unknown;
   body: unknown;
-  /** Whether a unit of the contract's meter was taken; set by `takeQuota`. */
-  quotaTaken = false;
+  /** When a unit of the contract's meter was taken, in milliseconds; set by `takeQuota`. */
+  quotaTakenAt: number | undefined;
   #identity: Identity | undefined;
 
   constructor(request: HttpRequest, contract: HttpContract) {

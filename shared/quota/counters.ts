@@ -52,11 +52,11 @@ export class QuotaCounters {
     return { meter, limit, used, remaining: Math.max(0, limit - used), resetsAt: iso(nextDay()) };
   }
 
-  /** Takes `amount`, or answers the 429 and takes nothing. */
-  async take(scope: TenantScope, meter: DailyMeter, amount = 1): Promise<Problem | undefined> {
+  /** Takes `amount` from the day of `takenAt`, in milliseconds, or answers the 429 and takes nothing. */
+  async take(scope: TenantScope, meter: DailyMeter, takenAt: number, amount = 1): Promise<Problem | undefined> {
     const limit = await this.#limit(scope, meter);
     const partition = this.#store.of(scope);
-    const name = counterName(meter);
+    const name = counterName(meter, takenAt);
     for (;;) {
       const outcome = await partition.commit([
         create(Takes, newId(), { amount }, takeTtlSeconds),
@@ -69,10 +69,10 @@ export class QuotaCounters {
     }
   }
 
-  /** Undoes a take of today. */
-  async giveBack(scope: TenantScope, meter: DailyMeter, amount = 1): Promise<void> {
+  /** Undoes a take of the day of `takenAt`, in milliseconds. */
+  async giveBack(scope: TenantScope, meter: DailyMeter, takenAt: number, amount = 1): Promise<void> {
     const marker = create(Takes, newId(), { amount: -amount }, takeTtlSeconds);
-    await this.#store.of(scope).commit([marker, add(Counters, counterName(meter), 'used', -amount)]);
+    await this.#store.of(scope).commit([marker, add(Counters, counterName(meter, takenAt), 'used', -amount)]);
   }
 
   async #limit(scope: TenantScope, meter: DailyMeter): Promise<number> {
@@ -90,6 +90,6 @@ export class QuotaCounters {
   }
 }
 
-function counterName(meter: DailyMeter): string {
-  return `${meter}:${day()}`;
+function counterName(meter: DailyMeter, at: number = now()): string {
+  return `${meter}:${day(at)}`;
 }

@@ -1,4 +1,6 @@
 // One unit of the function's meter, where it has one. Over the limit nothing is taken, and what never reached a provider is given back.
+
+import { now } from '../../clock/clock.ts';
 import type { Services } from '../../compose.ts';
 import type { ProblemCode } from '../../errors/catalogue.ts';
 import type { Problem } from '../../errors/problem.ts';
@@ -9,8 +11,9 @@ export async function takeQuota(exchange: HttpExchange, { quotas }: Services): P
   const { contract, caller } = exchange;
   const meter = contract.quota;
   if (meter === undefined || caller?.kind !== 'tenant') return undefined;
-  const problem = await exchange.time('quota', () => quotas.take(caller.scope, meter));
-  exchange.quotaTaken = !problem;
+  const takenAt = now();
+  const problem = await exchange.time('quota', () => quotas.take(caller.scope, meter, takenAt));
+  if (!problem) exchange.quotaTakenAt = takenAt;
   return problem;
 }
 
@@ -19,13 +22,13 @@ const spent = new Set<ProblemCode>(['credentials_rejected', 'upstream_error', 'u
 
 /** For a call that ended in a Problem. */
 export async function giveQuotaBack(
-  { contract, caller, quotaTaken, requestId }: HttpExchange,
+  { contract, caller, quotaTakenAt, requestId }: HttpExchange,
   { quotas }: Services,
   problem: Problem,
 ): Promise<void> {
   const meter = contract.quota;
-  if (!quotaTaken || meter === undefined || caller?.kind !== 'tenant' || spent.has(problem.code)) return;
+  if (quotaTakenAt === undefined || meter === undefined || caller?.kind !== 'tenant' || spent.has(problem.code)) return;
   await quotas
-    .giveBack(caller.scope, meter)
+    .giveBack(caller.scope, meter, quotaTakenAt)
     .catch(() => log.warn('a unit of quota was not given back', caller.tenantId, { requestId, meter }));
 }
