@@ -1,8 +1,9 @@
-// One agent's bare A2A card. Named so that it sorts behind `registry-search`, whose route it would shadow.
+// One agent's bare A2A card; of an agent that does not run only for who may manage agents. Named so that it sorts behind `registry-search`, whose route it would shadow.
 import * as z from 'zod';
 import { http } from '../../shared/context/http.ts';
 import { reply } from '../../shared/context/reply.ts';
 import { Problem } from '../../shared/errors/problem.ts';
+import { isRunning } from '../../shared/registry/agent.ts';
 import { cardVersions } from '../../shared/registry/card/card.ts';
 import { AgentId } from '../../shared/scope/ids.ts';
 
@@ -14,10 +15,10 @@ export const show = http({
   path: z.object({ id: z.string() }),
   query: z.object({ a2a: z.enum(cardVersions).default('1.0') }),
   answers: { 200: z.record(z.string(), z.unknown()), 304: undefined },
-  handle: async ({ scope, path, query, exchange }, { registry }) => {
+  handle: async ({ scope, identity, path, query, exchange }, { registry }) => {
     const id = AgentId.safeParse(path.id);
     const found = id.success ? await registry.find(scope, id.data) : undefined;
-    if (!found) return new Problem('not_found');
+    if (!found || !(isRunning(found.agent) || identity.scopes.has('agents:manage'))) return new Problem('not_found');
     const { agent, etag } = found;
     const card = query.a2a === agent.cardVersion ? agent.original : query.a2a === '1.0' ? agent.card : undefined;
     if (!card) {

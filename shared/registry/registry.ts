@@ -30,8 +30,8 @@ export interface Registered {
   readonly queue: { readonly name: string; readonly state: 'ready' | 'creating' };
 }
 
-/** Below the 2 MB that Cosmos DB takes in an item. A card is kept twice, and its numbers may be longer as we write them than as they came. */
-const maxAgentBytes = 2_090_000;
+/** What is kept of an agent: its card as it came and in its 1.0 form, and its metadata. Lists hold up to 5,000 of them in memory. */
+const maxAgentBytes = 256 * 1_024;
 
 export type StatusFilter = 'running' | 'expired' | 'all';
 
@@ -66,7 +66,7 @@ export class Registry {
       }
       const agent = agentOf(agentId, registration, present?.body.registeredAt);
       if (Buffer.byteLength(JSON.stringify(agent)) > maxAgentBytes)
-        return new Problem('payload_too_large', { detail: 'The card and its 1.0 form are larger together than can be kept.' });
+        return new Problem('payload_too_large', { detail: 'The card, its 1.0 form and the metadata may have 256 KB together.' });
       return {
         changes: [put(Agents, agentId, agent)],
         event: {

@@ -157,6 +157,8 @@ describe('a lease that has ended', () => {
     expect(idsOf(await owner.get<Page>('/api/registry/agents/search?skill=search'))).not.toContain('fleeting');
     expect(await list(owner, '?status=expired')).toMatchObject({ items: [{ agentId: 'fleeting', status: 'expired' }], total: 1 });
     expect(idsOf(await list(owner, '?status=all'))).toEqual([...running.slice(0, 3), 'fleeting', ...running.slice(3)]);
+    problemOf(await agent.ask('GET', '/api/registry/agents/fleeting'), 404, 'not_found');
+    expect((await owner.ask('GET', '/api/registry/agents/fleeting')).status).toBe(200);
     const message = { to: 'fleeting', from: 'alpha', messageType: 'x', payload: null };
     problemOf(await owner.ask('POST', '/api/messages', { json: message }), 404, 'agent_not_found');
 
