@@ -80,9 +80,10 @@ export class Objects<Content> {
     const version = randomUUID().replaceAll('-', '');
     const { enabled = true, nbf = null, exp = null } = given.attributes ?? {};
     const tags = given.tags ? JSON.stringify(given.tags) : null;
+    const created = now();
     const { lastInsertRowid } = this.#database
-      .sql('INSERT INTO version VALUES (NULL, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?8, ?9)')
-      .run(this.kind, name, version, Number(enabled), nbf, exp, now(), tags, JSON.stringify(content));
+      .sql('INSERT INTO version VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)')
+      .run(this.kind, name, version, Number(enabled), nbf, exp, created, created, tags, JSON.stringify(content));
     this.#database
       .sql('INSERT INTO object (kind, name, latest) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET latest = excluded.latest')
       .run(this.kind, name, lastInsertRowid);

@@ -116,10 +116,18 @@ function routesOver(database: Database): Route[] {
     throw new UpstreamError(404, 'object_not_found', message);
   }
   function put(workspace: string, page: Page): void {
-    const next = '(SELECT coalesce(max(serial), 0) + 1 FROM page WHERE workspace = ?1)';
+    const next = '(SELECT coalesce(max(serial), 0) + 1 FROM page WHERE workspace = $workspace)';
     database
-      .sql(`INSERT OR REPLACE INTO page (workspace, id, serial, title, trash, page) VALUES (?1, ?2, ${next}, ?3, ?4, ?5)`)
-      .run(workspace, page.id, titleOf(page.properties).toLowerCase(), Number(page.in_trash), JSON.stringify(page));
+      .sql(
+        `INSERT OR REPLACE INTO page (workspace, id, serial, title, trash, page) VALUES ($workspace, $id, ${next}, $title, $trash, $page)`,
+      )
+      .run({
+        workspace,
+        id: page.id,
+        title: titleOf(page.properties).toLowerCase(),
+        trash: Number(page.in_trash),
+        page: JSON.stringify(page),
+      });
   }
 
   async function create({ workspace, body }: Call) {

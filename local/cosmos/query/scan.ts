@@ -11,27 +11,34 @@ export interface Found {
 
 const select = (byKey: string, byItem: string) => `
   SELECT seq, body FROM items
-  WHERE seq IN (SELECT seq FROM items WHERE container = ?1 AND partition BETWEEN ?2 AND ?3 AND seq > ?4 ${byKey})
-  AND (expires IS NULL OR expires > ?5) ${byItem}
+  WHERE seq IN (SELECT seq FROM items WHERE container = $container AND partition BETWEEN $low AND $high AND seq > $after ${byKey})
+  AND (expires IS NULL OR expires > $now) ${byItem}
   ORDER BY seq`;
 
 const statements: Readonly<Record<Prefilter['kind'] | 'all', string>> = {
   all: select('', ''),
-  id: select('AND id = ?6', ''),
-  text: select('', 'AND instr(body, ?6)'),
-  '=': select('', 'AND json_extract(body, ?7) = ?6'),
-  '>=': select('', 'AND json_extract(body, ?7) >= ?6'),
-  '<=': select('', 'AND json_extract(body, ?7) <= ?6'),
+  id: select('AND id = $value', ''),
+  text: select('', 'AND instr(body, $value)'),
+  '=': select('', 'AND json_extract(body, $path) = $value'),
+  '>=': select('', 'AND json_extract(body, $path) >= $value'),
+  '<=': select('', 'AND json_extract(body, $path) <= $value'),
 };
 
 /** Bound to the turn of the event loop it is called in. @param after the last item of the page before, 0 for none. */
 export function* scan(database: Database, container: Container, range: KeyRange, after: number, prefilter?: Prefilter): Generator<Found> {
   const statement = database.sql(statements[prefilter?.kind ?? 'all']);
   statement.setReturnArrays(true);
-  const values = [container.key, range.from, range.to, after, Date.now() / 1000];
-  if (prefilter) values.push(prefilter.value);
-  if (prefilter?.path !== undefined) values.push(prefilter.path);
-  for (const row of statement.iterate(...values)) {
+  const { value, path } = prefilter ?? {};
+  const named = {
+    container: container.key,
+    low: range.from,
+    high: range.to,
+    after,
+    now: Date.now() / 1000,
+    ...(value !== undefined && { value }),
+    ...(path !== undefined && { path }),
+  };
+  for (const row of statement.iterate(named)) {
     // The statement selects an integer and a text, and gives rows as arrays.
     const [seq, body] = row as unknown as [number, string];
     yield { seq, body };
