@@ -183,6 +183,14 @@ describe('POST /tenants/{tenantId}/integrations/{integration}/credentials', () =
     problemOf(await store({ accessToken: 'a', metadata: { note: 'x'.repeat(100_000) } }), 413, 'payload_too_large');
   });
 
+  test('does not pretend to prove one with the provider', async () => {
+    const answer = await owner.ask('POST', `/tenants/${tenant.id}/integrations/notion/credentials?test=true`, {
+      json: { accessToken: 'x' },
+    });
+    const { errors } = problemOf(answer, 400, 'validation_failed');
+    expect(errors?.map(({ pointer }) => pointer)).toEqual(['/query/test']);
+  });
+
   test('does not know another integration', async () => {
     const at = (integration: string) =>
       owner.ask('POST', `/tenants/${tenant.id}/integrations/${integration}/credentials`, { json: { apiKey: 'x' } });
