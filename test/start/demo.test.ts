@@ -36,10 +36,10 @@ test('on the running one', () => {
 });
 
 test('ends with 1, and says at which step, when something is not as told', async () => {
-  const body = JSON.stringify([{ service: 'upstream', rate: 1, effect: '500' }]);
+  const body = JSON.stringify([{ service: 'keyVault', match: '--conn--', rate: 1, effect: '500' }]);
   await fetch(flowGrid.local.faults, { method: 'PUT', body, headers: { 'content-type': 'application/json' } });
   const { status, stdout } = demo(folder.path);
-  expect(stdout).toContain('\u2717 its process takes it, verifies it, calls notion.createPage');
+  expect(stdout).toContain('\u2717 stores its Notion credential');
   expect(stdout).not.toContain('as told, in');
   expect(status).toBe(1);
 });
