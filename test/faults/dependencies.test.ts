@@ -27,7 +27,7 @@ async function setFaults(faults: object[]): Promise<void> {
 const rate = 0.2;
 const ms = 150;
 /** Each kind of call this often under each fault. */
-const repeats = 8;
+const repeats = 5;
 
 interface Tally {
   succeeded: number;

@@ -120,7 +120,7 @@ test(`${rounds} rounds`, async () => {
   ];
   const targets = ['twin', 'host', 'both', 'all', 'twin', 'host'] as const;
   for (let round = 0; round < rounds; round++) {
-    await wait(150 + Math.random() * 600);
+    await wait(100 + Math.random() * 400);
     const before = agents.length;
     await kill9(targets[round % targets.length] ?? 'all');
     await until('it takes writes again', async () => agents.length > before, 20_000);
