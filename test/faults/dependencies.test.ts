@@ -28,6 +28,8 @@ const rate = 0.2;
 const ms = 150;
 /** Each kind of call this often under each fault. */
 const repeats = 5;
+/** Reads and writes each; these take milliseconds. What the provider refuses passes on, so a fifth of them fails, and never half. */
+const upstreamCalls = 25;
 
 interface Tally {
   succeeded: number;
@@ -135,7 +137,7 @@ describe('upstream', () => {
     await setFaults([{ service: 'upstream', rate, effect, ms }]);
     const allowed = { '429': [200, 429], '500': [200, 502], latency: [200], drop: [200, 502] }[effect];
     let succeeded = 0;
-    for (let round = 0; round < repeats; round++) {
+    for (let round = 0; round < upstreamCalls; round++) {
       const read = await owner.try<ProblemBody>('POST', '/api/v1/tools/invoke', { toolId: 'notion.whoAmI', parameters: {} });
       const write = await owner.try<ProblemBody>('POST', '/api/v1/tools/invoke', {
         toolId: 'notion.createPage',
@@ -147,6 +149,6 @@ describe('upstream', () => {
         if (status === 502) expect(body.code).toBe(effect === '500' ? 'upstream_error' : 'upstream_unreachable');
       }
     }
-    expect(succeeded).toBeGreaterThan(repeats);
+    expect(succeeded).toBeGreaterThan(upstreamCalls);
   });
 });
