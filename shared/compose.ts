@@ -19,6 +19,7 @@ import { AgentEnvironments } from './registry/agent-environment.ts';
 import { Registry } from './registry/registry.ts';
 import { PlatformScope } from './scope/maker.ts';
 import { Cosmos } from './storage/cosmos.ts';
+import { Epoch } from './storage/epoch.ts';
 import { PlatformDocuments } from './storage/platform-documents.ts';
 import { TenantStore } from './storage/tenant-partition.ts';
 import { setLogLevel } from './telemetry/log.ts';
@@ -40,7 +41,7 @@ export function theServices(): Services {
 function compose(config: Config) {
   setLogLevel(config.logLevel);
   const cosmos = new Cosmos(config);
-  const store = new TenantStore(cosmos);
+  const store = new TenantStore(cosmos, new Epoch(cosmos));
   const platformDocuments = new PlatformDocuments(cosmos);
   const vault = new Vault(config);
   const bus = new Bus(config);
@@ -88,7 +89,7 @@ function compose(config: Config) {
     dataKeys,
     queues,
     registry,
-    agentEnvironments: new AgentEnvironments({ config, ledger, signingKeys, apiKeys }),
+    agentEnvironments: new AgentEnvironments({ config, ledger, signingKeys }),
     catalog,
     connections,
     /** Waits for what is still being written, then closes every connection. */

@@ -16,6 +16,7 @@ export function hostSettings(local: LocalJson, secrets: Secrets, port: number, o
     FLOWGRID_INSECURE_TRANSPORT: 'true',
     FLOWGRID_INSECURE_COSMOS_KEY: local.cosmos.key,
     FLOWGRID_INSECURE_KEYVAULT_TOKEN: local.keyVault.token,
+    FLOWGRID_INSECURE_BLOBS: local.blobs.connectionString,
     FLOWGRID_INSECURE_SERVICEBUS_ADMIN: local.serviceBus.adminConnectionString,
     NOTION_BASE_URL: local.upstreams.rest.url,
     ...(!options.strictOutbound && { FLOWGRID_OUTBOUND_LOOPBACK: 'true' }),

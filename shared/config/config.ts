@@ -15,10 +15,39 @@ const Settings = z.object({
     .transform((text) => text.split(/[\s,]+/).filter(Boolean))
     .pipe(z.array(Sha256))
     .prefault(''),
+  FLOWGRID_PLATFORM_AUDITOR_KEY_SHA256: z
+    .string()
+    .transform((text) => text.split(/[\s,]+/).filter(Boolean))
+    .pipe(z.array(Sha256))
+    .prefault(''),
+  AUTH_JWT_AUTH_ENABLED: flag.default(true),
+  FLOWGRID_SIGN_IN: z
+    .string()
+    .transform((text) => text.split(/[\s,]+/).filter(Boolean))
+    .pipe(z.array(z.string().regex(/^[a-z][a-z0-9]{0,19}$/, 'names of 1–20 lower-case letters and digits')).max(10))
+    .prefault(''),
+  FLOWGRID_DEV_IDENTITY: flag.default(false),
+  FLOWGRID_FLAGS: z
+    .string()
+    .transform((text, context): unknown => {
+      try {
+        return JSON.parse(text);
+      } catch {
+        context.addIssue('not JSON');
+        return z.NEVER;
+      }
+    })
+    .pipe(z.record(z.string().regex(/^[a-z][a-zA-Z0-9.-]{0,63}$/), z.boolean()))
+    .prefault('{}'),
+  FLOWGRID_AUDIT_SINK: z
+    .string()
+    .regex(/^(file:\/.+|syslog(\+tcp|\+tls)?:\/\/[^/:]+:\d{1,5})$/, 'file:/path or syslog://host:port (also syslog+tcp, syslog+tls)')
+    .optional(),
 
   FLOWGRID_COSMOS_ENDPOINT: z.url({ protocol: /^https?$/ }),
   FLOWGRID_COSMOS_DATABASE: z.string().min(1).max(255).default('flowgrid'),
   FLOWGRID_KEYVAULT_URL: z.url({ protocol: /^https?$/ }),
+  FLOWGRID_BLOBS_URL: z.url({ protocol: /^https$/ }).optional(),
   FLOWGRID_SERVICEBUS__fullyQualifiedNamespace: z.string().min(1).optional(),
 
   FLOWGRID_OUTBOUND_LOOPBACK: flag.default(false),
@@ -27,6 +56,7 @@ const Settings = z.object({
   FLOWGRID_INSECURE_COSMOS_KEY: z.base64().min(1).optional(),
   FLOWGRID_INSECURE_KEYVAULT_TOKEN: z.string().min(16).optional(),
   FLOWGRID_INSECURE_SERVICEBUS_ADMIN: z.string().min(1).optional(),
+  FLOWGRID_INSECURE_BLOBS: z.string().min(1).optional(),
   FLOWGRID_SERVICEBUS: z.string().min(1).optional(),
 });
 
@@ -38,13 +68,14 @@ const azureSettings = ['WEBSITE_SITE_NAME', 'WEBSITE_INSTANCE_ID', 'IDENTITY_END
 
 /** How we reach Azure's services: with a managed identity over TLS, or with keys over plain loopback connections to the local twin. */
 export type Transport =
-  | { readonly kind: 'azure'; readonly serviceBusNamespace: string }
+  | { readonly kind: 'azure'; readonly serviceBusNamespace: string; readonly blobsUrl: string }
   | {
       readonly kind: 'insecure';
       readonly cosmosKey: string;
       readonly keyVaultToken: string;
       readonly serviceBus: string;
       readonly serviceBusAdmin: string;
+      readonly blobs: string;
     };
 
 export interface Config {
@@ -55,6 +86,18 @@ export interface Config {
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
   /** Base64 SHA-256 of the platform keys in force. */
   readonly platformKeys: readonly string[];
+  /** The same of those that may only read. */
+  readonly platformAuditorKeys: readonly string[];
+  /** Whether JWTs are taken at all. */
+  readonly jwtEnabled: boolean;
+  /** Where people sign in, in the order they are offered; the first is home. */
+  readonly signIn: readonly SignInProvider[];
+  /** Whether `X-Dev-Tenant` makes an owner of whoever sends it (development only). */
+  readonly devIdentity: boolean;
+  /** Feature flags that hold where a tenant has no exception. */
+  readonly flags: Readonly<Record<string, boolean>>;
+  /** Where audit events are sent besides the ledger. */
+  readonly auditSink: string | undefined;
   readonly cosmos: { readonly endpoint: string; readonly database: string };
   readonly keyVaultUrl: string;
   readonly transport: Transport;
@@ -62,6 +105,13 @@ export interface Config {
   readonly outboundLoopback: boolean;
   /** `{PROVIDER}_BASE_URL`, by the provider's id: moves its API, authorize, token and revoke addresses together. */
   readonly providerBaseUrls: ReadonlyMap<string, string>;
+}
+
+export interface SignInProvider {
+  readonly name: string;
+  readonly issuer: string;
+  readonly clientId: string;
+  readonly clientSecret: string;
 }
 
 /** Thrown at start; `problems` names every bad setting, never its value. */
@@ -83,8 +133,12 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
   const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''));
 
   const known = new Set(settingNames);
+  const signInNames = new Set(
+    (given['FLOWGRID_SIGN_IN'] ?? '').split(/[\s,]+/).flatMap((name) => signInParts.map((part) => signInSetting(name, part))),
+  );
   for (const name of Object.keys(given)) {
-    if (name.startsWith('FLOWGRID_') && !known.has(name) && !isForeign(name)) problems.push(`${name}: no such setting`);
+    if (name.startsWith('FLOWGRID_') && !known.has(name) && !isForeign(name) && !signInNames.has(name))
+      problems.push(`${name}: no such setting`);
   }
 
   const providerBaseUrls = new Map<string, string>();
@@ -103,6 +157,7 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
     }
   }
   const transport = readTransport(given, problems);
+  const signIn = readSignIn(parsed.data?.FLOWGRID_SIGN_IN ?? [], given, problems);
   if (problems.length > 0 || !parsed.success || !transport) throw new ConfigError([...new Set(problems)]);
   const settings = parsed.data;
 
@@ -111,6 +166,12 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
     role: settings.FLOWGRID_ROLE,
     logLevel: settings.FLOWGRID_LOG_LEVEL,
     platformKeys: settings.FLOWGRID_PLATFORM_KEY_SHA256,
+    platformAuditorKeys: settings.FLOWGRID_PLATFORM_AUDITOR_KEY_SHA256,
+    jwtEnabled: settings.AUTH_JWT_AUTH_ENABLED,
+    signIn,
+    devIdentity: settings.FLOWGRID_DEV_IDENTITY,
+    flags: settings.FLOWGRID_FLAGS,
+    auditSink: settings.FLOWGRID_AUDIT_SINK,
     cosmos: { endpoint: settings.FLOWGRID_COSMOS_ENDPOINT, database: settings.FLOWGRID_COSMOS_DATABASE },
     keyVaultUrl: settings.FLOWGRID_KEYVAULT_URL.replace(/\/+$/, ''),
     transport,
@@ -124,12 +185,32 @@ function isForeign(name: string): boolean {
   return /^FLOWGRID_(TENANT_ID|TENANT_SECRET|REGISTRY_URL|API_TOKEN|TEST_\w+|LOCAL_\w+)$/.test(name);
 }
 
+const signInParts = ['ISSUER', 'CLIENT_ID', 'CLIENT_SECRET'] as const;
+
+function signInSetting(provider: string, part: (typeof signInParts)[number]): string {
+  return `FLOWGRID_SIGN_IN_${provider.toUpperCase()}_${part}`;
+}
+
+function readSignIn(names: readonly string[], given: Readonly<Record<string, string | undefined>>, problems: string[]): SignInProvider[] {
+  return names.map((name) => {
+    const [issuer = '', clientId = '', clientSecret = ''] = signInParts.map((part) => given[signInSetting(name, part)]);
+    for (const part of signInParts) {
+      if (given[signInSetting(name, part)] === undefined) problems.push(`${signInSetting(name, part)}: missing`);
+    }
+    if (issuer !== '' && !/^https?:\/\//.test(issuer)) problems.push(`${signInSetting(name, 'ISSUER')}: not a URL`);
+    if (/^http:/.test(issuer) && !isLoopback(issuer)) problems.push(`${signInSetting(name, 'ISSUER')}: must be https`);
+    return { name, issuer, clientId, clientSecret };
+  });
+}
+
 /** Reads what is given as it is, so that its problems are told together with those of the schema, which finds what is missing or misshapen. */
 function readTransport(given: Readonly<Record<string, string | undefined>>, problems: string[]): Transport | undefined {
   const {
     FLOWGRID_INSECURE_COSMOS_KEY: cosmosKey,
     FLOWGRID_INSECURE_KEYVAULT_TOKEN: keyVaultToken,
     FLOWGRID_INSECURE_SERVICEBUS_ADMIN: serviceBusAdmin,
+    FLOWGRID_INSECURE_BLOBS: blobs,
+    FLOWGRID_BLOBS_URL: blobsUrl,
     FLOWGRID_SERVICEBUS: serviceBus,
     FLOWGRID_SERVICEBUS__fullyQualifiedNamespace: serviceBusNamespace,
   } = given;
@@ -139,8 +220,10 @@ function readTransport(given: Readonly<Record<string, string | undefined>>, prob
       FLOWGRID_INSECURE_COSMOS_KEY: cosmosKey,
       FLOWGRID_INSECURE_KEYVAULT_TOKEN: keyVaultToken,
       FLOWGRID_INSECURE_SERVICEBUS_ADMIN: serviceBusAdmin,
+      FLOWGRID_INSECURE_BLOBS: blobs,
       FLOWGRID_SERVICEBUS: serviceBus,
       FLOWGRID_OUTBOUND_LOOPBACK: given['FLOWGRID_OUTBOUND_LOOPBACK'] === 'true' || undefined,
+      FLOWGRID_DEV_IDENTITY: given['FLOWGRID_DEV_IDENTITY'] === 'true' || undefined,
     };
     for (const [name, value] of Object.entries(block)) {
       if (value !== undefined) problems.push(`${name}: only together with FLOWGRID_INSECURE_TRANSPORT=true`);
@@ -149,18 +232,21 @@ function readTransport(given: Readonly<Record<string, string | undefined>>, prob
       if (given[name] !== undefined && !given[name].startsWith('https:')) problems.push(`${name}: must be https`);
     }
     if (!serviceBusNamespace) problems.push('FLOWGRID_SERVICEBUS__fullyQualifiedNamespace: missing');
-    return serviceBusNamespace ? { kind: 'azure', serviceBusNamespace } : undefined;
+    if (!blobsUrl) problems.push('FLOWGRID_BLOBS_URL: missing');
+    return serviceBusNamespace && blobsUrl ? { kind: 'azure', serviceBusNamespace, blobsUrl } : undefined;
   }
 
   for (const name of azureSettings) {
     if (given[name] !== undefined) problems.push(`FLOWGRID_INSECURE_TRANSPORT: refused where ${name} is set`);
   }
+  if (blobsUrl) problems.push('FLOWGRID_BLOBS_URL: refused with FLOWGRID_INSECURE_TRANSPORT');
   if (serviceBusNamespace) problems.push('FLOWGRID_SERVICEBUS__fullyQualifiedNamespace: refused with FLOWGRID_INSECURE_TRANSPORT');
   const endpoints = {
     FLOWGRID_COSMOS_ENDPOINT: given['FLOWGRID_COSMOS_ENDPOINT'],
     FLOWGRID_KEYVAULT_URL: given['FLOWGRID_KEYVAULT_URL'],
     FLOWGRID_SERVICEBUS: endpointOf(serviceBus),
     FLOWGRID_INSECURE_SERVICEBUS_ADMIN: endpointOf(serviceBusAdmin),
+    FLOWGRID_INSECURE_BLOBS: blobEndpointOf(blobs),
   };
   for (const [name, address] of Object.entries(endpoints)) {
     if (address !== undefined && !isLoopback(address)) problems.push(`${name}: FLOWGRID_INSECURE_TRANSPORT allows loopback addresses only`);
@@ -169,14 +255,22 @@ function readTransport(given: Readonly<Record<string, string | undefined>>, prob
   if (!keyVaultToken) problems.push('FLOWGRID_INSECURE_KEYVAULT_TOKEN: missing');
   if (!serviceBus) problems.push('FLOWGRID_SERVICEBUS: missing');
   if (!serviceBusAdmin) problems.push('FLOWGRID_INSECURE_SERVICEBUS_ADMIN: missing');
-  if (!cosmosKey || !keyVaultToken || !serviceBus || !serviceBusAdmin) return undefined;
-  return { kind: 'insecure', cosmosKey, keyVaultToken, serviceBus, serviceBusAdmin };
+  if (!blobs) problems.push('FLOWGRID_INSECURE_BLOBS: missing');
+  if (!cosmosKey || !keyVaultToken || !serviceBus || !serviceBusAdmin || !blobs) return undefined;
+  return { kind: 'insecure', cosmosKey, keyVaultToken, serviceBus, serviceBusAdmin, blobs };
 }
 
 /** The address inside a Service Bus connection string. Of several, the SDK would take the last: such a string has none for us. */
 function endpointOf(connectionString: string | undefined): string | undefined {
   if (connectionString === undefined) return undefined;
   const [only, second] = connectionString.matchAll(/(?<=^|;)\s*Endpoint\s*=\s*([^;]+)/gi);
+  return second ? 'several endpoints' : (only?.[1] ?? 'no endpoint');
+}
+
+/** The address inside a storage connection string. */
+function blobEndpointOf(connectionString: string | undefined): string | undefined {
+  if (connectionString === undefined) return undefined;
+  const [only, second] = connectionString.matchAll(/(?<=^|;)\s*BlobEndpoint\s*=\s*([^;]+)/gi);
   return second ? 'several endpoints' : (only?.[1] ?? 'no endpoint');
 }
 

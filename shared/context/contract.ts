@@ -1,6 +1,7 @@
 // What a function says of itself. The host, the pipeline, the OpenAPI document and the attack table all read this and nothing else.
 import type * as z from 'zod';
 import type { PlatformRight, Scope } from '../identity/scopes.ts';
+import type { PolicyQuestion } from '../policy/question.ts';
 import type { DailyMeter } from '../quota/counters.ts';
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
@@ -11,6 +12,13 @@ export type Access =
   | { readonly kind: 'tenant'; readonly scopes: readonly Scope[] }
   | { readonly kind: 'platform'; readonly scopes: readonly PlatformRight[] }
   | { readonly kind: 'either'; readonly scopes: readonly Scope[]; readonly platformScopes: readonly PlatformRight[] };
+
+/** A validated request, as a contract's policy sees it: the types are those of the contract's own schemas. */
+export interface PolicyCall {
+  readonly path: unknown;
+  readonly query: unknown;
+  readonly body: unknown;
+}
 
 /** What comes back with a status: a schema for JSON, a media type for anything else, nothing for no body. */
 export type AnswerShape = z.ZodType | string | undefined;
@@ -26,11 +34,19 @@ export interface HttpContract {
   readonly path?: z.ZodType;
   readonly query?: z.ZodType;
   readonly body?: z.ZodType;
+  /** What the body comes as: JSON unless stated; `form` takes `application/x-www-form-urlencoded` or JSON; `text` is one string of `text/plain`. */
+  readonly accepts?: 'json' | 'form' | 'text';
   /** In bytes; 1 MiB unless stated. */
   readonly bodyLimit?: number;
   readonly answers: Readonly<Record<number, AnswerShape>>;
   /** The ledger's name for what this does; refusals are recorded under it. */
   readonly audit?: string;
+  /** What the tenant's policies are asked before the handler runs; undefined where a request raises no question. */
+  readonly policy?: (call: PolicyCall) => PolicyQuestion | undefined;
+  /** Members of the answer that are shown once: an answer kept for its Idempotency-Key has them cut out, at any depth. */
+  readonly secrets?: readonly string[];
+  /** False for a POST that does not take an Idempotency-Key (OAuth's, whose every answer is a secret). */
+  readonly replays?: false;
   /** One unit of this is taken before the handler runs. */
   readonly quota?: DailyMeter;
 }

@@ -50,8 +50,22 @@ export class HttpExchange {
   }
 
   get cause(): Cause {
-    const ip = clientAddress(this.request);
+    const { ip } = this;
     return { actor: actorOf(this.identity), requestId: this.requestId, traceId: this.trace.traceId, ...(ip !== undefined && { ip }) };
+  }
+
+  /** The address of the caller, as far as it is known. */
+  get ip(): string | undefined {
+    return clientAddress(this.request);
+  }
+
+  /** The first of each name counts (RFC 6265 5.4 sends the most specific first). */
+  get cookies(): ReadonlyMap<string, string> {
+    const pairs = (this.request.headers.get('cookie') ?? '').split(';').map((pair) => /^\s*([^=\s]+)\s*=\s*"?([^"]*?)"?\s*$/.exec(pair));
+    const cookies = new Map<string, string>();
+    for (const [, name, value] of pairs.filter((pair) => pair !== null))
+      if (name !== undefined && value !== undefined && !cookies.has(name)) cookies.set(name, value);
+    return cookies;
   }
 
   async time<T>(step: TimedStep, work: () => Promise<T>): Promise<T> {

@@ -6,6 +6,7 @@ import type { ProblemCode } from '../errors/catalogue.ts';
 import { DependencyError, Problem } from '../errors/problem.ts';
 import type { Identity, PlatformIdentity, TenantIdentity } from '../identity/identity.ts';
 import type { PlatformRight, Scope } from '../identity/scopes.ts';
+import type { PolicyQuestion } from '../policy/question.ts';
 import type { TenantScope } from '../scope/scope.ts';
 import { log } from '../telemetry/log.ts';
 import { type Access, contracts, type HttpContract, methodOf, pathOf } from './contract.ts';
@@ -27,10 +28,11 @@ type Outcome = Promise<Reply | Problem> | Reply | Problem;
 
 /** A contract with its handler; the handler sees what the contract's schemas make of the request. */
 interface Spec<Caller, Path extends z.ZodType, Query extends z.ZodType, Body extends z.ZodType>
-  extends Omit<HttpContract, 'access' | 'path' | 'query' | 'body'> {
+  extends Omit<HttpContract, 'access' | 'path' | 'query' | 'body' | 'policy'> {
   readonly path?: Path;
   readonly query?: Query;
   readonly body?: Body;
+  readonly policy?: (call: { path: z.infer<Path>; query: z.infer<Query>; body: z.infer<Body> }) => PolicyQuestion | undefined;
   readonly handle: (call: Call<Caller, Path, Query, Body>, services: Services) => Outcome;
 }
 
@@ -78,8 +80,16 @@ function register<Caller, Path extends z.ZodType, Query extends z.ZodType, Body 
   access: Access,
   callerOf: (exchange: HttpExchange) => Caller,
 ): HttpContract {
-  const { handle, path, query, body, ...rest } = spec;
-  const contract: HttpContract = { ...rest, access, ...(path && { path }), ...(query && { query }), ...(body && { body }) };
+  const { handle, path, query, body, policy, ...rest } = spec;
+  const contract: HttpContract = {
+    ...rest,
+    access,
+    ...(path && { path }),
+    ...(query && { query }),
+    ...(body && { body }),
+    // It is asked after `validate`, with the outputs of this very contract's schemas.
+    ...(policy && { policy: policy as NonNullable<HttpContract['policy']> }),
+  };
   contracts.push(contract);
   serve(contract, [methodOf(contract)], pathOf(contract), (exchange, services) => {
     // `validate` has put the outputs of this very contract's schemas there.

@@ -47,7 +47,7 @@ async function build(baseUrl: string): Promise<object> {
 }
 
 function operation(contract: HttpContract): ZodOpenApiOperationObject {
-  const { name, summary, access, path, query, body, answers } = contract;
+  const { name, summary, access, path, query, body, answers, accepts } = contract;
   const needed = scopesOf(access);
   const parameters = { ...(isObject(path) && { path }), ...(isObject(query) && { query }) };
   return {
@@ -57,9 +57,14 @@ function operation(contract: HttpContract): ZodOpenApiOperationObject {
     security: access.kind === 'anyone' ? [] : [{ bearer: [] }, { apiKey: [] }],
     ...(needed && { description: needed }),
     ...(Object.keys(parameters).length > 0 && { requestParams: parameters }),
-    ...(body && { requestBody: { required: true, content: { 'application/json': { schema: body } } } }),
+    ...(body && { requestBody: { required: true, content: bodyContent(accepts ?? 'json', body) } }),
     responses: responses(answers, summary),
   };
+}
+
+function bodyContent(accepts: 'json' | 'form' | 'text', schema: z.ZodType): Record<string, { schema: z.ZodType }> {
+  if (accepts === 'text') return { 'text/plain': { schema } };
+  return { 'application/json': { schema }, ...(accepts === 'form' && { 'application/x-www-form-urlencoded': { schema } }) };
 }
 
 function responses(answers: HttpContract['answers'], summary: string): ZodOpenApiResponsesObject {

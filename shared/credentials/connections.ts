@@ -7,7 +7,7 @@ import { Problem } from '../errors/problem.ts';
 import type { Cause } from '../ledger/event.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import { type TenantScope, tenantOf } from '../scope/scope.ts';
-import { type DocumentKind, put, type Stored } from '../storage/documents.ts';
+import { put, type RememberedKind } from '../storage/documents.ts';
 import type { TenantStore } from '../storage/tenant-partition.ts';
 import { log } from '../telemetry/log.ts';
 import type { Vault } from '../vault/vault.ts';
@@ -28,7 +28,7 @@ const Connection = z.strictObject({
 });
 type Connection = z.infer<typeof Connection>;
 
-const Connections: DocumentKind<Connection> = { container: 'control', type: 'connection', schema: Connection };
+const Connections: RememberedKind<Connection> = { container: 'control', type: 'connection', schema: Connection, remembered: true };
 
 export interface IntegrationView {
   readonly name: string;
@@ -42,8 +42,6 @@ export interface IntegrationView {
 
 /** Inside this time before its end a credential reads as expiring. */
 const expiringMs = 10 * 60_000;
-/** A connection read this long ago is read again before its credential is used. */
-const trustMs = 1_500;
 
 /** What Key Vault takes in a secret (Key Vault, About secrets: 25 KB). */
 const maxSealedLength = 25_000;
@@ -60,7 +58,6 @@ export class ConnectionService {
   readonly #services: Services;
   /** Opened credentials by the secret version that holds them: a version never changes. */
   readonly #opened = new LRUCache<string, Credential>({ max: 5_000, ttl: 5 * 60_000 });
-  readonly #known = new LRUCache<string, { readAt: number; connection: Promise<Stored<Connection> | undefined> }>({ max: 10_000 });
 
   constructor(services: Services) {
     this.#services = services;
@@ -110,7 +107,6 @@ export class ConnectionService {
         result: { encryptedAt, expiresAt: connection.expiresAt },
       };
     });
-    this.#known.delete(nameOf(scope, integration));
     const superseded = stored instanceof Problem ? secretVersion : before?.body.secretVersion;
     if (superseded !== undefined) await this.#disable(scope, integration, superseded);
     return stored;
@@ -118,9 +114,9 @@ export class ConnectionService {
 
   /** The tenant's credential for an integration, opened. */
   async load(scope: TenantScope, integration: string): Promise<Credential | Problem> {
-    const stored = await this.#connection(scope, integration);
-    if (!stored) return new Problem('credentials_not_found');
-    const { revision, secretVersion } = stored.body;
+    const connection = await this.#services.store.remembered(scope, Connections, integration);
+    if (!connection) return new Problem('credentials_not_found');
+    const { revision, secretVersion } = connection;
     const name = `${nameOf(scope, integration)} ${secretVersion}`;
     const opened = this.#opened.get(name);
     if (opened) return opened;
@@ -145,16 +141,6 @@ export class ConnectionService {
       const { createdAt, expiresAt, scopes } = connection;
       return { name: id, category, hasCredentials: true, createdAt, expiresAt, status: statusOf(expiresAt), ...(scopes && { scopes }) };
     });
-  }
-
-  #connection(scope: TenantScope, integration: string): Promise<Stored<Connection> | undefined> {
-    const name = nameOf(scope, integration);
-    const known = this.#known.get(name);
-    if (known && now() - known.readAt < trustMs) return known.connection;
-    const connection = this.#services.store.of(scope).read(Connections, integration);
-    this.#known.set(name, { readAt: now(), connection });
-    connection.catch(() => this.#known.delete(name));
-    return connection;
   }
 
   async #disable(scope: TenantScope, integration: string, secretVersion: string): Promise<void> {

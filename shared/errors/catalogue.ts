@@ -43,6 +43,24 @@ export const catalogue = {
     explanation: 'The credential does not hold every scope this operation needs.',
     remedy: 'Use a credential that holds the scopes named in `detail`.',
   },
+  scope_exceeded: {
+    status: 403,
+    title: 'Scope exceeded',
+    explanation: 'A credential cannot be made with scopes that its maker does not hold.',
+    remedy: 'Ask for fewer scopes, or for a lesser role.',
+  },
+  policy_denied: {
+    status: 403,
+    title: 'Policy denied',
+    explanation: 'A policy of your tenant does not allow this.',
+    remedy: 'Ask `POST /api/policy/explain` which one, and what would allow it.',
+  },
+  tool_forbidden: {
+    status: 403,
+    title: 'Tool forbidden',
+    explanation: 'The caller may not call this tool.',
+    remedy: 'List the tools you may call with `GET /api/v1/tools`.',
+  },
   tenant_mismatch: {
     status: 403,
     title: 'Another tenant was named',
@@ -65,8 +83,8 @@ export const catalogue = {
   unsupported_media_type: {
     status: 415,
     title: 'Unsupported media type',
-    explanation: 'This route reads JSON.',
-    remedy: 'Send `Content-Type: application/json`.',
+    explanation: 'This route does not read bodies of this media type.',
+    remedy: 'Send the Content-Type named in `detail`.',
   },
   invalid_json: {
     status: 400,
@@ -79,6 +97,31 @@ export const catalogue = {
     title: 'Validation failed',
     explanation: 'The request does not fit the schema of this route.',
     remedy: 'Each entry of `errors` points at one place and says what is wrong with it. `/api/openapi.json` has the schema.',
+  },
+  policy_invalid: {
+    status: 400,
+    title: 'Policy invalid',
+    explanation: 'The text is not a Cedar policy that fits the schema of FlowGrid.',
+    remedy: 'Each entry of `errors` names a line and a column of the text.',
+  },
+  idempotency_mismatch: {
+    status: 422,
+    title: 'Idempotency mismatch',
+    explanation: 'This Idempotency-Key was used for another request.',
+    remedy: 'Use a new key for a new request, and the old one only to repeat the old one unchanged.',
+  },
+  idempotency_in_progress: {
+    status: 409,
+    title: 'Idempotency in progress',
+    explanation: 'The first request with this Idempotency-Key has not been answered yet.',
+    remedy: 'Try again after the seconds in Retry-After.',
+    retry: true,
+  },
+  idempotency_not_kept: {
+    status: 409,
+    title: 'Idempotency answer not kept',
+    explanation: 'The request with this Idempotency-Key was carried out; its answer was too large to keep.',
+    remedy: 'Look at its effect. The request is not carried out again under this key.',
   },
   cursor_invalid: {
     status: 400,
@@ -100,7 +143,20 @@ export const catalogue = {
     remedy: 'Wait until the limit resets, or ask the platform team for a larger one.',
     retry: true,
   },
+  rate_limited: {
+    status: 429,
+    title: 'Rate limited',
+    explanation: 'Too many requests of this kind in a short time.',
+    remedy: 'Try again after the seconds in Retry-After.',
+    retry: true,
+  },
   // Tenants
+  last_owner: {
+    status: 409,
+    title: 'Last owner',
+    explanation: 'A tenant keeps at least one owner.',
+    remedy: 'Make somebody else an owner first.',
+  },
   tenant_exists: {
     status: 409,
     title: 'Tenant exists',

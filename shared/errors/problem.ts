@@ -48,7 +48,7 @@ export class Problem {
   }
 }
 
-export type Dependency = 'cosmos' | 'serviceBus' | 'keyVault';
+export type Dependency = 'cosmos' | 'serviceBus' | 'keyVault' | 'blobs';
 
 /**
  * A service we stand on did not do what was asked, after the retries that were safe. The doors answer 503 with Retry-After.

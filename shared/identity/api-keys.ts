@@ -1,13 +1,12 @@
 // API keys: the record kept of each, and the check of one that is presented.
 import { timingSafeEqual } from 'node:crypto';
-import { LRUCache } from 'lru-cache';
 import * as z from 'zod';
 import { iso, now } from '../clock/clock.ts';
 import { AgentId, TenantId } from '../scope/ids.ts';
 import { CandidateScope, TenantScope } from '../scope/maker.ts';
-import { type Change, create, type DocumentKind } from '../storage/documents.ts';
+import { type Change, create, type RememberedKind } from '../storage/documents.ts';
 import type { TenantStore } from '../storage/tenant-partition.ts';
-import type { Provider } from './authenticate.ts';
+import type { Presented, Provider } from './authenticate.ts';
 import type { TenantIdentity } from './identity.ts';
 import { makeKey, readKey } from './key-text.ts';
 import { type Role, roleNames, roles, type Scope, tenantScopes } from './scopes.ts';
@@ -24,7 +23,7 @@ const ApiKey = z.strictObject({
 });
 export type ApiKey = z.infer<typeof ApiKey>;
 
-export const ApiKeys: DocumentKind<ApiKey> = { container: 'control', type: 'api-key', schema: ApiKey };
+export const ApiKeys: RememberedKind<ApiKey> = { container: 'control', type: 'api-key', schema: ApiKey, remembered: true, proof: true };
 
 export interface KeyOrder {
   readonly name: string;
@@ -40,22 +39,18 @@ export function newApiKey(tenantId: TenantId, order: KeyOrder): { keyId: string;
   return { keyId, text, change: create(ApiKeys, keyId, record) };
 }
 
-/** A record read this long ago is read again before it is trusted: the bound on how long a withdrawn key lives on elsewhere. */
-const trustMs = 1_500;
-
 export class ApiKeyCheck implements Provider {
   readonly #store: TenantStore;
-  readonly #known = new LRUCache<string, { readAt: number; record: Promise<ApiKey | undefined> }>({ max: 10_000 });
 
   constructor(store: TenantStore) {
     this.#store = store;
   }
 
-  async identify(credential: string): Promise<TenantIdentity | undefined> {
-    const key = readKey(credential);
+  async identify({ credential }: Presented): Promise<TenantIdentity | undefined> {
+    const key = credential === undefined ? undefined : readKey(credential);
     const claimed = TenantId.safeParse(key?.tenantId);
     if (!key || !claimed.success) return undefined;
-    const record = await this.#read(claimed.data, key.keyId);
+    const record = await this.#store.remembered(new CandidateScope(claimed.data), ApiKeys, key.keyId);
     if (!record || !timingSafeEqual(Buffer.from(record.sha256), Buffer.from(key.sha256))) return undefined;
     if (record.expiresAt !== undefined && Date.parse(record.expiresAt) <= now()) return undefined;
     return {
@@ -63,26 +58,12 @@ export class ApiKeyCheck implements Provider {
       tenantId: claimed.data,
       scope: new TenantScope(claimed.data, 'identity'),
       subject: key.keyId,
+      keyId: key.keyId,
       method: 'api-key',
       role: record.role,
       scopes: new Set<Scope>(record.scopes),
       agentId: record.agentId,
       groups: [],
     };
-  }
-
-  /** Makes a change to a key visible at once on this instance. */
-  forget(tenantId: TenantId, keyId: string): void {
-    this.#known.delete(`${tenantId} ${keyId}`);
-  }
-
-  #read(tenantId: TenantId, keyId: string): Promise<ApiKey | undefined> {
-    const name = `${tenantId} ${keyId}`;
-    const known = this.#known.get(name);
-    if (known && now() - known.readAt < trustMs) return known.record;
-    const record = this.#store.verify(new CandidateScope(tenantId), ApiKeys, keyId);
-    this.#known.set(name, { readAt: now(), record });
-    record.catch(() => this.#known.delete(name));
-    return record;
   }
 }

@@ -1,15 +1,30 @@
 // The auth chain: what a request presents, and the first provider that knows it.
+import type { Problem } from '../errors/problem.ts';
 import type { Identity } from './identity.ts';
 
-/** One kind of credential. Answers undefined for what it does not know or does not accept; throws a DependencyError when it cannot tell. */
-export interface Provider {
-  identify(credential: string): Promise<Identity | undefined> | Identity | undefined;
+/** What a request shows of who sends it. `credential` is a bearer token or an API key, however it was sent. */
+export interface Presented {
+  readonly credential?: string;
+  /** The session cookie's value. */
+  readonly cookie?: string;
+  readonly method: string;
+  /** The Origin header: a write that comes with a cookie must come from our own pages. */
+  readonly origin?: string;
+  /** The address of whoever sends it, as far as it is known. */
+  readonly ip?: string;
+  /** `X-Dev-Tenant` and `X-Dev-User`. */
+  readonly devTenant?: string;
+  readonly devUser?: string;
 }
 
-/** A credential as it was sent. */
-export interface Presented {
-  readonly authorization: string | null;
-  readonly apiKey: string | null;
+type Finding = Identity | Problem | undefined;
+
+/**
+ * One way to prove who calls, one file. Answers undefined for what it does not know or does not accept, a Problem for what it knows and refuses
+ * otherwise than by 401, and throws a DependencyError when it cannot tell.
+ */
+export interface Provider {
+  identify(presented: Presented): Promise<Finding> | Finding;
 }
 
 export class Authenticator {
@@ -19,21 +34,12 @@ export class Authenticator {
     this.#providers = providers;
   }
 
-  /** The identity the credential proves; undefined when there is none, when it proves nothing, or when two differing ones were sent. */
-  async identify(presented: Presented): Promise<Identity | undefined> {
-    const credential = credentialOf(presented);
-    if (credential === undefined) return undefined;
+  /** The first finding along the chain; undefined when nothing presented proves anything. */
+  async identify(presented: Presented): Promise<Finding> {
     for (const provider of this.#providers) {
-      const identity = await provider.identify(credential);
-      if (identity) return identity;
+      const finding = await provider.identify(presented);
+      if (finding) return finding;
     }
     return undefined;
   }
-}
-
-function credentialOf({ authorization, apiKey }: Presented): string | undefined {
-  const bearer = authorization === null ? undefined : /^Bearer +(\S+)$/i.exec(authorization)?.[1];
-  if (authorization !== null && bearer === undefined) return undefined;
-  if (bearer !== undefined && apiKey !== null && bearer !== apiKey) return undefined;
-  return bearer ?? apiKey ?? undefined;
 }

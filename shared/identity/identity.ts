@@ -5,18 +5,26 @@ import type { AgentId, TenantId } from '../scope/ids.ts';
 import type { PlatformScope, TenantScope } from '../scope/scope.ts';
 import type { PlatformRight, Role, Scope } from './scopes.ts';
 
+/** How the caller proved who it is; `external` is a token of an issuer the tenant trusts. */
+export type TenantMethod = 'api-key' | 'token' | 'external' | 'session' | 'dev';
+
 /** Somebody of one tenant. The scope is the right to that tenant's data. */
 export interface TenantIdentity {
   readonly kind: 'tenant';
   readonly tenantId: TenantId;
   readonly scope: TenantScope;
   readonly subject: string;
-  readonly method: 'api-key';
+  /** The API key presented, or the one a token was issued for; undefined for people. */
+  readonly keyId: string | undefined;
+  readonly method: TenantMethod;
   readonly role: Role | undefined;
   readonly scopes: ReadonlySet<Scope>;
   /** The agent this credential is bound to, if it is. */
   readonly agentId: AgentId | undefined;
   readonly groups: readonly string[];
+  /** Of a person, where the identity provider says them. */
+  readonly name?: string;
+  readonly email?: string;
 }
 
 /** The platform team: creates and ends tenants, and never acts as one. */
@@ -25,7 +33,7 @@ export interface PlatformIdentity {
   readonly platform: PlatformScope;
   readonly subject: string;
   readonly method: 'platform-key';
-  readonly role: 'platform-admin';
+  readonly role: 'platform-admin' | 'platform-auditor';
   readonly scopes: ReadonlySet<PlatformRight>;
 }
 
@@ -34,6 +42,7 @@ export type Identity = TenantIdentity | PlatformIdentity;
 /** How the ledger names this caller. */
 export function actorOf(identity: Identity): Actor {
   if (identity.kind === 'platform') return { type: 'platform', id: identity.subject, method: identity.method };
-  if (identity.agentId !== undefined) return { type: 'agent', id: identity.agentId, method: identity.method };
-  return { type: 'key', id: identity.subject, method: identity.method };
+  const { agentId, subject, method, keyId } = identity;
+  if (agentId !== undefined) return { type: 'agent', id: agentId, method };
+  return { type: keyId === undefined ? 'user' : 'key', id: subject, method };
 }

@@ -1,7 +1,7 @@
 // The platform team's keys. Their hashes are a setting, so that the first key needs no other key to be made.
 import { timingSafeEqual } from 'node:crypto';
 import type { PlatformScope } from '../scope/scope.ts';
-import type { Provider } from './authenticate.ts';
+import type { Presented, Provider } from './authenticate.ts';
 import type { PlatformIdentity } from './identity.ts';
 import { readKey } from './key-text.ts';
 import { platformScopes } from './scopes.ts';
@@ -15,8 +15,8 @@ export class PlatformKeyCheck implements Provider {
     this.#platform = platform;
   }
 
-  identify(credential: string): PlatformIdentity | undefined {
-    const key = readKey(credential);
+  identify({ credential }: Presented): PlatformIdentity | undefined {
+    const key = credential === undefined ? undefined : readKey(credential);
     if (key?.tenantId !== 'platform') return undefined;
     const presented = Buffer.from(key.sha256);
     if (!this.#hashes.some((hash) => timingSafeEqual(hash, presented))) return undefined;

@@ -3,9 +3,9 @@ import * as z from 'zod';
 import type { DocumentKind } from '../storage/documents.ts';
 
 const Actor = z.strictObject({
-  type: z.enum(['key', 'agent', 'user', 'platform', 'system']),
+  type: z.enum(['key', 'agent', 'user', 'platform', 'system', 'unknown']),
   id: z.string(),
-  method: z.enum(['api-key', 'platform-key', 'internal']),
+  method: z.enum(['api-key', 'token', 'external', 'session', 'dev', 'platform-key', 'internal', 'none']),
 });
 export type Actor = z.infer<typeof Actor>;
 

@@ -2,7 +2,7 @@
 import { queueName } from '../bus/queue-names.ts';
 import type { Config } from '../config/config.ts';
 import { Problem } from '../errors/problem.ts';
-import { type ApiKeyCheck, ApiKeys, newApiKey } from '../identity/api-keys.ts';
+import { ApiKeys, newApiKey } from '../identity/api-keys.ts';
 import type { Cause } from '../ledger/event.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { SigningKeys } from '../messaging/signing-keys.ts';
@@ -15,7 +15,6 @@ interface Services {
   readonly config: Config;
   readonly ledger: Ledger;
   readonly signingKeys: SigningKeys;
-  readonly apiKeys: ApiKeyCheck;
 }
 
 export class AgentEnvironments {
@@ -27,7 +26,7 @@ export class AgentEnvironments {
 
   /** Makes the agent's key, taking the one before it out of force, and answers everything the agent needs. The agent need not be registered yet. */
   async make(scope: TenantScope, cause: Cause, agentId: AgentId): Promise<Record<string, string> | Problem> {
-    const { config, ledger, signingKeys, apiKeys } = this.#services;
+    const { config, ledger, signingKeys } = this.#services;
     const { tenantId } = scope;
     const signing = await signingKeys.of(scope, agentId);
     if (!signing)
@@ -44,11 +43,10 @@ export class AgentEnvironments {
           old: { keyIds: former.map(({ name }) => name) },
           new: { agentId, role: 'agent' },
         },
-        result: { text, former: former.map(({ name }) => name), agentName: agent?.body.card['name'] },
+        result: { text, agentName: agent?.body.card['name'] },
       };
     });
     if (made instanceof Problem) return made;
-    for (const keyId of made.former) apiKeys.forget(tenantId, keyId);
     return {
       FLOWGRID_TENANT_ID: tenantId,
       FLOWGRID_TENANT_SECRET: `${signing.keyId}.${signing.key.toString('base64url')}`,

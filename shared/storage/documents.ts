@@ -9,7 +9,13 @@ export interface DocumentKind<Body> {
   /** Second level of the partition key, where the container has one. */
   readonly bucket?: string;
   readonly schema: z.ZodType<Body>;
+  /** Readers may remember these (`TenantStore.remembered`): every change to one moves the tenant's epoch. */
+  readonly remembered?: true;
+  /** Reading one can verify what a credential claims, so a CandidateScope is enough for it (architecture 1.2). */
+  readonly proof?: true;
 }
+
+export type RememberedKind<Body> = DocumentKind<Body> & { readonly remembered: true };
 
 /** A body as it was read, with the tag that a conditional change must name. */
 export interface Stored<Body> {

@@ -1,9 +1,12 @@
 // The only code that reads and writes tenants' documents. Every call carries the partition key of its scope; there is no way to leave it out.
 import type { JSONValue, OperationInput, OperationResponse, PartitionKey, SqlQuerySpec } from '@azure/cosmos';
 import { newId } from '../clock/clock.ts';
+import type { TenantId } from '../scope/ids.ts';
 import { type CandidateScope, claimedBy, type TenantScope, tenantOf } from '../scope/scope.ts';
 import { type Cosmos, request, statusOf } from './cosmos.ts';
-import type { Change, DocumentKind, Outcome, Stored } from './documents.ts';
+import type { Change, DocumentKind, Outcome, RememberedKind, Stored } from './documents.ts';
+import type { Epoch } from './epoch.ts';
+import { Memory } from './memory.ts';
 
 /** A document on the wire. `write` is the id of the commit that made this version: a repeated commit recognises its own work by it. */
 interface Item {
@@ -24,29 +27,65 @@ const batchLimit = 100;
 /** Opens partitions. Made once per process. */
 export class TenantStore {
   readonly #cosmos: Cosmos;
+  readonly #epoch: Epoch;
+  readonly #memory: Memory;
 
-  constructor(cosmos: Cosmos) {
+  constructor(cosmos: Cosmos, epoch: Epoch) {
     this.#cosmos = cosmos;
+    this.#epoch = epoch;
+    this.#memory = new Memory(epoch);
   }
 
   /** Everything the scope's tenant has. */
   of(scope: TenantScope): TenantPartition {
-    return new TenantPartition(this.#cosmos, tenantOf(scope));
+    return new TenantPartition(this.#cosmos, this.#epoch, tenantOf(scope));
   }
 
-  /** Point-reads what verifies a claim (a key, the tenant's record). For a candidate this is all there is. */
+  /** Point-reads what verifies a claim (a key, the tenant's record). For a candidate this is all there is. Throws a TypeError for other kinds. */
   async verify<Body>(candidate: CandidateScope | TenantScope, kind: DocumentKind<Body>, name: string): Promise<Body | undefined> {
-    return (await new TenantPartition(this.#cosmos, claimedBy(candidate)).read(kind, name))?.body;
+    mayRead(candidate, kind);
+    return (await new TenantPartition(this.#cosmos, this.#epoch, claimedBy(candidate)).read(kind, name))?.body;
   }
+
+  /** As `verify`, from memory where it may be trusted: a change made anywhere more than 2 s ago shows. Throws a DependencyError rather than guess. */
+  remembered<Body>(candidate: CandidateScope | TenantScope, kind: RememberedKind<Body>, name: string): Promise<Body | undefined> {
+    mayRead(candidate, kind);
+    return this.#memory.one(claimedBy(candidate), kind, name, () => this.verify(candidate, kind, name));
+  }
+
+  /** All documents of a kind that a tenant has few of (up to 1,000), under the same promise. */
+  rememberedAll<Body>(scope: CandidateScope | TenantScope, kind: RememberedKind<Body>): Promise<readonly Stored<Body>[]> {
+    mayRead(scope, kind);
+    const tenantId = claimedBy(scope);
+    return this.#memory.all(tenantId, kind, () => new TenantPartition(this.#cosmos, this.#epoch, tenantId).list(kind));
+  }
+
+  /** Another number after every change to something remembered of the tenant; what was derived under another one is to be made again. */
+  generation(tenantId: TenantId): number {
+    return this.#epoch.generation(tenantId);
+  }
+
+  /** Undefined when what is remembered may be trusted; else what to wait for. It rejects with a DependencyError. */
+  fresh(): Promise<void> | undefined {
+    return this.#epoch.fresh();
+  }
+}
+
+/** Without a verified scope only proofs are read: nothing else of a tenant is anybody's business who merely names it. */
+function mayRead(scope: CandidateScope | TenantScope, kind: DocumentKind<unknown>): void {
+  // Throws on a candidate: the cast is what is being checked.
+  if (!kind.proof) tenantOf(scope as TenantScope);
 }
 
 /** One tenant's documents. Failures of Cosmos are DependencyErrors; a stored body that no longer fits its schema is a bug and throws. */
 export class TenantPartition {
   readonly #cosmos: Cosmos;
+  readonly #epoch: Epoch;
   readonly #tenantId: string;
 
-  constructor(cosmos: Cosmos, tenantId: string) {
+  constructor(cosmos: Cosmos, epoch: Epoch, tenantId: string) {
     this.#cosmos = cosmos;
+    this.#epoch = epoch;
     this.#tenantId = tenantId;
   }
 
@@ -98,9 +137,16 @@ export class TenantPartition {
 
   /**
    * Makes all changes or none, in one transactional batch. Safe under lost answers: a repeat that meets its own work counts as done.
-   * A batch of nothing but removals counts what is already gone as done.
+   * A batch of nothing but removals counts what is already gone as done. When it resolves, a change to what is remembered is visible here, and
+   * everywhere within 2 s.
    */
   async commit(changes: readonly Change[], bucket?: string): Promise<Outcome> {
+    const outcome = await this.#commit(changes, bucket);
+    if (outcome.done && changes.some(({ kind }) => kind.remembered)) await this.#epoch.bump(this.#tenantId);
+    return outcome;
+  }
+
+  async #commit(changes: readonly Change[], bucket: string | undefined): Promise<Outcome> {
     const first = changes[0];
     if (!first || changes.length > batchLimit) throw new RangeError(`a commit holds 1–${batchLimit} changes`);
     const partitionKey = this.#partitionKey(first.kind, bucket);

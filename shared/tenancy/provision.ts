@@ -8,7 +8,7 @@ import type { SigningKeys } from '../messaging/signing-keys.ts';
 import type { TenantScope } from '../scope/scope.ts';
 import { replace } from '../storage/documents.ts';
 import type { Vault } from '../vault/vault.ts';
-import { provisioningSteps, type TenantRecords, Tenants, tenantRecord } from './tenant.ts';
+import { provisioningSteps, Tenants, tenantRecord } from './tenant.ts';
 
 interface Services {
   readonly vault: Vault;
@@ -16,12 +16,11 @@ interface Services {
   readonly signingKeys: SigningKeys;
   readonly busAdministration: BusAdministration;
   readonly ledger: Ledger;
-  readonly tenantRecords: TenantRecords;
 }
 
 /** Brings a tenant from `provisioning` to `active`. Throws what a dependency throws; the message then comes again. */
 export async function provisionTenant(services: Services, scope: TenantScope, cause: Cause): Promise<void> {
-  const { vault, dataKeys, signingKeys, busAdministration, ledger, tenantRecords } = services;
+  const { vault, dataKeys, signingKeys, busAdministration, ledger } = services;
   await Promise.all([
     vault.ensureTenantKey(scope).then(() => dataKeys.ensure(scope)),
     signingKeys.ensure(scope),
@@ -40,5 +39,4 @@ export async function provisionTenant(services: Services, scope: TenantScope, ca
       result: undefined,
     };
   });
-  tenantRecords.forget(scope.tenantId);
 }

@@ -1,11 +1,9 @@
-// The record of a tenant, and the cached look at it that every call takes.
-import { LRUCache } from 'lru-cache';
+// The record of a tenant, and the look at it that every call takes.
 import * as z from 'zod';
-import { now } from '../clock/clock.ts';
 import { meterNames, tierNames } from '../quota/tiers.ts';
 import { TenantId } from '../scope/ids.ts';
-import { type CandidateScope, claimedBy, type TenantScope } from '../scope/scope.ts';
-import type { DocumentKind } from '../storage/documents.ts';
+import type { CandidateScope, TenantScope } from '../scope/scope.ts';
+import type { RememberedKind } from '../storage/documents.ts';
 import type { TenantStore } from '../storage/tenant-partition.ts';
 
 /** What has to be made before a tenant is active, in the order it is shown. */
@@ -27,37 +25,21 @@ export const Tenant = z.strictObject({
 });
 export type Tenant = z.infer<typeof Tenant>;
 
-export const Tenants: DocumentKind<Tenant> = { container: 'control', type: 'tenant', schema: Tenant };
+export const Tenants: RememberedKind<Tenant> = { container: 'control', type: 'tenant', schema: Tenant, remembered: true, proof: true };
 /** The only name in its kind: the record lies in its tenant's own partition. */
 export const tenantRecord = 'record';
 
-/** A record read this long ago is read again before it is trusted. */
-const trustMs = 1_500;
-
-/** The tenant records this instance has seen lately. */
 export class TenantRecords {
   readonly #store: TenantStore;
-  readonly #known = new LRUCache<string, { readAt: number; tenant: Promise<Tenant | undefined> }>({ max: 10_000 });
 
   constructor(store: TenantStore) {
     this.#store = store;
   }
 
-  /** The tenant's record, at most 1.5 s old. Throws a DependencyError when it cannot be read. */
-  of(scope: TenantScope | CandidateScope): Promise<Tenant | undefined> {
-    const known = this.#known.get(claimedBy(scope));
-    if (known && now() - known.readAt < trustMs) return known.tenant;
-    const tenant = this.#store.verify(scope, Tenants, tenantRecord);
-    const entry = { readAt: now(), tenant };
-    this.#known.set(scope.tenantId, entry);
-    const drop = () => this.#known.get(scope.tenantId) === entry && this.#known.delete(scope.tenantId);
+  /** The tenant's record, as every instance may rely on it. Throws a DependencyError when it cannot be read. */
+  async of(scope: TenantScope | CandidateScope): Promise<Tenant | undefined> {
+    const tenant = await this.#store.remembered(scope, Tenants, tenantRecord);
     // A tenant that is being made is another one in a moment, and whoever made it asks again and again.
-    tenant.then((record) => record?.status === 'provisioning' && drop(), drop);
-    return tenant;
-  }
-
-  /** Makes a change to a tenant visible at once on this instance. */
-  forget(tenantId: TenantId): void {
-    this.#known.delete(tenantId);
+    return tenant?.status === 'provisioning' ? this.#store.verify(scope, Tenants, tenantRecord) : tenant;
   }
 }

@@ -88,7 +88,6 @@ export class TenantService {
         result: tenant,
       };
     });
-    records.forget(order.id);
     if (made instanceof Problem) {
       // The same order, twice at once: the other one has the key.
       const other = await records.of(scope);

@@ -1,13 +1,13 @@
 // Key Vault: one RSA key a tenant, and secrets under names that begin with the tenant (architecture 3). Failures are DependencyErrors.
 
-import { constants, createPublicKey, publicEncrypt } from 'node:crypto';
+import { constants, createHash, createPublicKey, publicEncrypt } from 'node:crypto';
 import type { CryptographyClient, KeyClient, JsonWebKey as KeyVaultJsonWebKey, KeyVaultKey } from '@azure/keyvault-keys';
 import type { SecretClient } from '@azure/keyvault-secrets';
 import type { Config } from '../config/config.ts';
 import { loadSdk } from '../config/load-sdk.ts';
 import { plainLoopback } from '../config/loopback-transport.ts';
 import { DependencyError } from '../errors/problem.ts';
-import { type TenantScope, tenantOf } from '../scope/scope.ts';
+import { type PlatformScope, type TenantScope, tenantOf, verifyPlatform } from '../scope/scope.ts';
 
 /** `conn`: credentials, `msg`: messaging, `app`: the tenant's own OAuth apps. */
 export type SecretKind = 'conn' | 'msg' | 'app';
@@ -18,6 +18,14 @@ interface Clients {
   crypto(keyId: string): CryptographyClient;
 }
 
+export interface SigningKeyVersion {
+  readonly version: string;
+  /** Milliseconds since the epoch; Key Vault counts in seconds. */
+  readonly createdAt: number;
+  readonly jwk: { readonly kty: 'EC'; readonly crv: 'P-256'; readonly x: string; readonly y: string };
+}
+
+const keyVersionText = /^[0-9a-f]{32}$/;
 const wrapAlgorithm = 'RSA-OAEP-256';
 
 export class Vault {
@@ -50,7 +58,7 @@ export class Vault {
 
   /** Unwraps a data key in Key Vault, under a version of the tenant's own key. */
   async unwrap(scope: TenantScope, keyVersion: string, wrapped: Buffer): Promise<Buffer> {
-    if (!/^[0-9a-f]{32}$/.test(keyVersion)) throw new TypeError('not a version of a key');
+    if (!keyVersionText.test(keyVersion)) throw new TypeError('not a version of a key');
     const keyId = `${this.#config.keyVaultUrl}/keys/${keyName(scope)}/${keyVersion}`;
     const { result } = await this.#call((clients) => clients.crypto(keyId).unwrapKey(wrapAlgorithm, wrapped));
     return Buffer.from(result);
@@ -74,6 +82,55 @@ export class Vault {
   /** Takes a superseded version out of use. */
   async disableSecret(scope: TenantScope, kind: SecretKind, name: string, version: string): Promise<void> {
     await this.#call(({ secrets }) => secrets.updateSecretProperties(secretName(scope, kind, name), version, { enabled: false }));
+  }
+
+  /** Makes a signing key of the platform's own (EC P-256) if it has none. Safe to repeat. */
+  async ensurePlatformKey(platform: PlatformScope, name: string): Promise<void> {
+    const key = platformName(platform, name);
+    await this.#call(async ({ keys }) => {
+      const present = await absent(keys.getKey(key));
+      if (!present) await keys.createEcKey(key, { curve: 'P-256', keyOps: ['sign', 'verify'] });
+    });
+  }
+
+  /** Makes a new version of it; those before it stay and verify on. */
+  async rotatePlatformKey(platform: PlatformScope, name: string): Promise<void> {
+    const key = platformName(platform, name);
+    await this.#call(({ keys }) => keys.rotateKey(key));
+  }
+
+  /** All enabled versions of a signing key with their public halves, newest first; none when there is no such key. */
+  async platformKeyVersions(platform: PlatformScope, name: string): Promise<readonly SigningKeyVersion[]> {
+    const key = platformName(platform, name);
+    return this.#call(async ({ keys }) => {
+      const versions: SigningKeyVersion[] = [];
+      for await (const { version, enabled, createdOn } of keys.listPropertiesOfKeyVersions(key)) {
+        if (version === undefined || enabled === false || !createdOn) continue;
+        versions.push({ version, createdAt: createdOn.getTime(), jwk: publicEc(await keys.getKey(key, { version })) });
+      }
+      return versions.sort((a, b) => b.createdAt - a.createdAt);
+    });
+  }
+
+  /** An ES256 signature (RFC 7518 3.4: r and s, 32 bytes each) over the bytes, made in Key Vault under one version of a signing key. */
+  async sign(platform: PlatformScope, name: string, version: string, bytes: Uint8Array): Promise<Buffer> {
+    if (!keyVersionText.test(version)) throw new TypeError('not a version of a key');
+    const keyId = `${this.#config.keyVaultUrl}/keys/${platformName(platform, name)}/${version}`;
+    const digest = createHash('sha256').update(bytes).digest();
+    const { result } = await this.#call((clients) => clients.crypto(keyId).sign('ES256', digest));
+    return Buffer.from(result);
+  }
+
+  /** A secret of the platform's own. */
+  async writePlatformSecret(platform: PlatformScope, name: string, value: string): Promise<void> {
+    const secret = platformName(platform, name);
+    await this.#call(({ secrets }) => secrets.setSecret(secret, value));
+  }
+
+  /** Its latest version; undefined when there is none. */
+  async readPlatformSecret(platform: PlatformScope, name: string): Promise<string | undefined> {
+    const secret = platformName(platform, name);
+    return (await this.#call(({ secrets }) => absent(secrets.getSecret(secret))))?.value;
   }
 
   /** A cheap call that shows whether Key Vault answers at all. */
@@ -126,6 +183,11 @@ function keyName(scope: TenantScope): string {
   return `t--${tenantOf(scope)}`;
 }
 
+function platformName(platform: PlatformScope, name: string): string {
+  verifyPlatform(platform);
+  return `p--${name}`;
+}
+
 /** Ids hold no `--`, so no name of one kind can be read as another's (architecture 3). */
 function secretName(scope: TenantScope, kind: SecretKind, name: string): string {
   return `t--${tenantOf(scope)}--${kind}--${name}`;
@@ -151,6 +213,12 @@ function publicHalf(key: KeyVaultKey): { version: string; jwk: { kty: string; n:
   const { version } = key.properties;
   if (!version || !jwk?.n || !jwk.e) throw new Error('the tenant key is not an RSA key');
   return { version, jwk: { kty: 'RSA', n: Buffer.from(jwk.n).toString('base64url'), e: Buffer.from(jwk.e).toString('base64url') } };
+}
+
+function publicEc(key: KeyVaultKey): SigningKeyVersion['jwk'] {
+  const { key: jwk } = key;
+  if (!jwk?.x || !jwk.y || jwk.crv !== 'P-256') throw new Error('a signing key is not on P-256');
+  return { kty: 'EC', crv: 'P-256', x: Buffer.from(jwk.x).toString('base64url'), y: Buffer.from(jwk.y).toString('base64url') };
 }
 
 function secure(url: string): string {

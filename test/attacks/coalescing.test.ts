@@ -8,12 +8,14 @@ import { Ledger } from '../../shared/ledger/ledger.ts';
 import { TenantId } from '../../shared/scope/ids.ts';
 import { PlatformScope, TenantScope } from '../../shared/scope/maker.ts';
 import { Cosmos } from '../../shared/storage/cosmos.ts';
+import { Epoch } from '../../shared/storage/epoch.ts';
 import { TenantStore } from '../../shared/storage/tenant-partition.ts';
 
 const config = parseConfig({
   FLOWGRID_BASE_URL: 'https://flowgrid.example',
   FLOWGRID_COSMOS_ENDPOINT: 'https://cosmos.example',
   FLOWGRID_KEYVAULT_URL: 'https://vault.example',
+  FLOWGRID_BLOBS_URL: 'https://blobs.example',
   FLOWGRID_SERVICEBUS__fullyQualifiedNamespace: 'bus.example',
 });
 const tenantId = TenantId.parse('acme');
@@ -21,7 +23,18 @@ const cause = { actor: { type: 'key', id: 'k', method: 'api-key' }, requestId: '
 
 function callerOf(subject: string): TenantIdentity {
   const scope = new TenantScope(tenantId, 'identity');
-  return { kind: 'tenant', tenantId, scope, subject, method: 'api-key', role: 'owner', scopes: new Set(), agentId: undefined, groups: [] };
+  return {
+    kind: 'tenant',
+    tenantId,
+    scope,
+    subject,
+    keyId: undefined,
+    method: 'api-key',
+    role: 'owner',
+    scopes: new Set(),
+    agentId: undefined,
+    groups: [],
+  };
 }
 
 let told: [ledger: string, attempts: unknown][];
@@ -31,7 +44,8 @@ beforeEach(() => {
   vi.useFakeTimers();
   vi.spyOn(process.stdout, 'write').mockReturnValue(true);
   told = [];
-  const ledger = new Ledger(new TenantStore(new Cosmos(config)));
+  const cosmos = new Cosmos(config);
+  const ledger = new Ledger(new TenantStore(cosmos, new Epoch(cosmos)));
   vi.spyOn(ledger, 'follow').mockImplementation((scope, _, draft: EventDraft) => void told.push([scope.tenantId, draft.new?.['attempts']]));
   recorder = new CrossTenantRecorder(ledger, new PlatformScope(async () => undefined));
 });

@@ -14,6 +14,7 @@ const azure: Settings = {
   FLOWGRID_ROLE: 'api',
   FLOWGRID_COSMOS_ENDPOINT: 'https://acme.documents.azure.com:443/',
   FLOWGRID_KEYVAULT_URL: 'https://acme.vault.azure.net/',
+  FLOWGRID_BLOBS_URL: 'https://acme.blob.core.windows.net/',
   FLOWGRID_SERVICEBUS__fullyQualifiedNamespace: 'acme.servicebus.windows.net',
   WEBSITE_SITE_NAME: 'flowgrid',
   WEBSITE_INSTANCE_ID: '0123',
@@ -55,6 +56,7 @@ describe('local.settings.example.json', () => {
     expect(needed.sort()).toEqual([
       'FLOWGRID_BASE_URL',
       'FLOWGRID_COSMOS_ENDPOINT',
+      'FLOWGRID_INSECURE_BLOBS',
       'FLOWGRID_INSECURE_COSMOS_KEY',
       'FLOWGRID_INSECURE_KEYVAULT_TOKEN',
       'FLOWGRID_INSECURE_SERVICEBUS_ADMIN',
@@ -63,7 +65,16 @@ describe('local.settings.example.json', () => {
       'FLOWGRID_SERVICEBUS',
     ]);
     const left = settingNames.filter((name) => !(name in exampleValues));
-    expect(left, 'the settings of Azure alone').toEqual(['FLOWGRID_SERVICEBUS__fullyQualifiedNamespace']);
+    expect(left, 'the settings of Azure alone, and what a laptop need not set').toEqual([
+      'FLOWGRID_PLATFORM_AUDITOR_KEY_SHA256',
+      'AUTH_JWT_AUTH_ENABLED',
+      'FLOWGRID_SIGN_IN',
+      'FLOWGRID_DEV_IDENTITY',
+      'FLOWGRID_FLAGS',
+      'FLOWGRID_AUDIT_SINK',
+      'FLOWGRID_BLOBS_URL',
+      'FLOWGRID_SERVICEBUS__fullyQualifiedNamespace',
+    ]);
   });
 });
 
@@ -86,12 +97,33 @@ describe('Azure', () => {
   });
 
   it.each([
+    'FLOWGRID_INSECURE_BLOBS',
     'FLOWGRID_INSECURE_COSMOS_KEY',
     'FLOWGRID_INSECURE_KEYVAULT_TOKEN',
     'FLOWGRID_INSECURE_SERVICEBUS_ADMIN',
     'FLOWGRID_SERVICEBUS',
   ])('refuses the key in %s', (name) => {
     expect(problemsOf({ ...azure, [name]: exampleValues[name] })).toEqual([`${name}: only together with FLOWGRID_INSECURE_TRANSPORT=true`]);
+  });
+
+  it('refuses a development identity', () => {
+    expect(problemsOf({ ...azure, FLOWGRID_DEV_IDENTITY: 'true' })).toEqual([
+      'FLOWGRID_DEV_IDENTITY: only together with FLOWGRID_INSECURE_TRANSPORT=true',
+    ]);
+    expect(parseConfig({ ...exampleValues, FLOWGRID_DEV_IDENTITY: 'true' }).devIdentity).toBe(true);
+  });
+
+  it('takes several ways to sign in, each with all of its settings', () => {
+    const idp = { FLOWGRID_SIGN_IN_IDP_ISSUER: 'https://idp.example', FLOWGRID_SIGN_IN_IDP_CLIENT_ID: 'flowgrid' };
+    expect(problemsOf({ ...azure, FLOWGRID_SIGN_IN: 'idp, other', ...idp })).toEqual([
+      'FLOWGRID_SIGN_IN_IDP_CLIENT_SECRET: missing',
+      'FLOWGRID_SIGN_IN_OTHER_ISSUER: missing',
+      'FLOWGRID_SIGN_IN_OTHER_CLIENT_ID: missing',
+      'FLOWGRID_SIGN_IN_OTHER_CLIENT_SECRET: missing',
+    ]);
+    expect(problemsOf({ ...azure, ...idp })).toHaveLength(2);
+    const { signIn } = parseConfig({ ...azure, FLOWGRID_SIGN_IN: 'idp', ...idp, FLOWGRID_SIGN_IN_IDP_CLIENT_SECRET: 's' });
+    expect(signIn).toEqual([{ name: 'idp', issuer: 'https://idp.example', clientId: 'flowgrid', clientSecret: 's' }]);
   });
 
   it('takes several platform keys', () => {

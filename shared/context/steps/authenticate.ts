@@ -4,16 +4,44 @@ import { Problem } from '../../errors/problem.ts';
 import type { Presented } from '../../identity/authenticate.ts';
 import type { HttpExchange } from '../exchange.ts';
 
-export async function authenticate(exchange: HttpExchange, { authenticator }: Services): Promise<Problem | undefined> {
+export async function authenticate(exchange: HttpExchange, { authenticator, store }: Services): Promise<Problem | undefined> {
   if (exchange.contract.access.kind === 'anyone') return undefined;
-  const identity = await exchange.time('auth', () => authenticator.identify(presentedBy(exchange)));
-  if (!identity) return new Problem('unauthenticated', { headers: { 'WWW-Authenticate': 'Bearer realm="flowgrid"' } });
-  exchange.identity = identity;
+  const presented = presentedBy(exchange);
+  const finding =
+    presented &&
+    (await exchange.time('auth', async () => {
+      // Everything later in this call that was derived from remembered documents relies on this.
+      await store.fresh();
+      return authenticator.identify(presented);
+    }));
+  if (finding instanceof Problem) return finding;
+  if (!finding) return new Problem('unauthenticated', { headers: { 'WWW-Authenticate': 'Bearer realm="flowgrid"' } });
+  exchange.identity = finding;
   return undefined;
 }
 
-/** The host lets a query parameter named `headers` take the place of all headers, and a credential never comes in a query string. */
-function presentedBy({ request: { headers }, url: { searchParams } }: HttpExchange): Presented {
-  if ([...searchParams.keys()].some((name) => name.toLowerCase() === 'headers')) return { authorization: null, apiKey: null };
-  return { authorization: headers.get('authorization'), apiKey: headers.get('x-api-key') };
+/** Undefined when a credential is malformed, or two differing ones were sent: whoever sends one means it, and nothing else speaks for them. */
+function presentedBy({ request, url, ip, cookies }: HttpExchange): Presented | undefined {
+  // The host lets a query parameter named `headers` take the place of all headers, and a credential never comes in a query string.
+  if ([...url.searchParams.keys()].some((name) => name.toLowerCase() === 'headers')) return undefined;
+  const header = (name: string) => request.headers.get(name) ?? undefined;
+  const authorization = header('authorization');
+  const bearer = authorization === undefined ? undefined : /^Bearer +(\S+)$/i.exec(authorization)?.[1];
+  if (authorization !== undefined && bearer === undefined) return undefined;
+  const apiKey = header('x-api-key');
+  if (bearer !== undefined && apiKey !== undefined && bearer !== apiKey) return undefined;
+  return defined({
+    credential: bearer ?? apiKey,
+    cookie: cookies.get('__Host-flowgrid'),
+    method: request.method,
+    origin: header('origin'),
+    ip,
+    devTenant: header('x-dev-tenant'),
+    devUser: header('x-dev-user'),
+  });
+}
+
+/** Without the members that are not there. */
+function defined({ method, ...rest }: { method: string } & { [Name in keyof Presented]: Presented[Name] | undefined }): Presented {
+  return { method, ...Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined)) };
 }

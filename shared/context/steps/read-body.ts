@@ -1,4 +1,4 @@
-// The body: not too large, of the right media type, and JSON that every later step can take as it is.
+// The body: not too large, of the right media type, and well-formed, so that every later step can take it as it is.
 import type { HttpRequest } from '@azure/functions';
 import { Problem } from '../../errors/problem.ts';
 import { methodOf } from '../contract.ts';
@@ -14,13 +14,13 @@ export async function readBody(exchange: HttpExchange): Promise<Problem | undefi
   const bytes = await collect(request, contract.bodyLimit ?? defaultLimit);
   if (!bytes) return new Problem('payload_too_large');
   if (bytes.length === 0) {
-    if (contract.body) return new Problem('invalid_json', { detail: 'A JSON body is needed.' });
+    if (contract.body) return new Problem('invalid_json', { detail: 'A body is needed.' });
     return undefined;
   }
-  if (!/^application\/([\w.-]+\+)?json\s*(;|$)/i.test(request.headers.get('content-type') ?? ''))
-    return new Problem('unsupported_media_type');
+  const form = formOf(request.headers.get('content-type') ?? '', contract.accepts ?? 'json');
+  if (!form) return new Problem('unsupported_media_type', { detail: `This route reads ${names[contract.accepts ?? 'json']}.` });
   try {
-    exchange.body = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    exchange.body = parsers[form](new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch {
     return new Problem('invalid_json');
   }
@@ -29,6 +29,31 @@ export async function readBody(exchange: HttpExchange): Promise<Problem | undefi
     : new Problem('invalid_json', {
         detail: `The body is nested deeper than ${maxDepth}, or holds a text or number that JSON can write but not mean.`,
       });
+}
+
+type Form = 'json' | 'form' | 'text';
+
+const names: Record<Form, string> = {
+  json: '`application/json`',
+  form: '`application/x-www-form-urlencoded` or `application/json`',
+  text: '`text/plain`',
+};
+
+const parsers: Record<Form, (text: string) => unknown> = {
+  json: (text) => JSON.parse(text),
+  text: (text) => text,
+  /** A parameter must not come twice (RFC 6749 3.2). */
+  form: (text) => {
+    const pairs = [...new URLSearchParams(text)];
+    if (new Set(pairs.map(([name]) => name)).size < pairs.length) throw new SyntaxError('a parameter comes twice');
+    return Object.fromEntries(pairs);
+  },
+};
+
+function formOf(contentType: string, accepts: Form): Form | undefined {
+  if (accepts === 'text') return /^text\/plain\s*(;|$)/i.test(contentType) ? 'text' : undefined;
+  if (/^application\/([\w.-]+\+)?json\s*(;|$)/i.test(contentType)) return 'json';
+  return accepts === 'form' && /^application\/x-www-form-urlencoded\s*(;|$)/i.test(contentType) ? 'form' : undefined;
 }
 
 /** All bytes, or undefined as soon as there are too many. */

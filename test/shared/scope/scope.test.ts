@@ -5,12 +5,13 @@ import { BusAdministration } from '../../../shared/bus/bus-administration.ts';
 import { parseConfig } from '../../../shared/config/config.ts';
 import { DataKeys } from '../../../shared/credentials/data-keys.ts';
 import { seal } from '../../../shared/credentials/seal.ts';
-import { Ledger } from '../../../shared/ledger/ledger.ts';
+import { Ledger, Outbox } from '../../../shared/ledger/ledger.ts';
 import { SigningKeys } from '../../../shared/messaging/signing-keys.ts';
 import { TenantId } from '../../../shared/scope/ids.ts';
 import { CandidateScope, PlatformScope, TenantScope } from '../../../shared/scope/maker.ts';
 import { claimedBy, tenantOf, verifyPlatform } from '../../../shared/scope/scope.ts';
 import { Cosmos } from '../../../shared/storage/cosmos.ts';
+import { Epoch } from '../../../shared/storage/epoch.ts';
 import { PlatformDocuments } from '../../../shared/storage/platform-documents.ts';
 import { TenantStore } from '../../../shared/storage/tenant-partition.ts';
 import { TenantRecords, Tenants } from '../../../shared/tenancy/tenant.ts';
@@ -25,7 +26,7 @@ const platform = new PlatformScope(async () => undefined);
 // Nothing listens there: whatever gets past the check fails otherwise than with a TypeError.
 const config = parseConfig(settings);
 const cosmos = new Cosmos(config);
-const store = new TenantStore(cosmos);
+const store = new TenantStore(cosmos, new Epoch(cosmos));
 const vault = new Vault(config);
 const bus = new Bus(config);
 const administration = new BusAdministration(config);
@@ -64,7 +65,8 @@ describe.each(Object.entries(forgeries))('%s', (_, forgery) => {
   });
   it('verifies nothing', async () => {
     await expect(store.verify(scope, Tenants, 'record')).rejects.toThrow(TypeError);
-    expect(() => new TenantRecords(store).of(scope)).toThrow(TypeError);
+    await expect(new TenantRecords(store).of(scope)).rejects.toThrow(TypeError);
+    await expect(store.verify(scope, Outbox, 'x')).rejects.toThrow(TypeError);
   });
   it('reaches no secret and no key', async () => {
     await expect(vault.readSecret(scope, 'conn', 'notion')).rejects.toThrow(TypeError);
@@ -88,10 +90,11 @@ describe.each(Object.entries(forgeries))('%s', (_, forgery) => {
 });
 
 describe('a candidate', () => {
-  it('verifies, and is no right to the data', () => {
+  it('reads proofs, and is no right to the data', async () => {
     const candidate = new CandidateScope(acme);
     expect(claimedBy(candidate)).toBe(acme);
     expect(() => store.of(candidate as unknown as TenantScope)).toThrow(TypeError);
+    await expect(store.verify(candidate, Outbox, 'x')).rejects.toThrow(TypeError);
     expect(() => tenantOf(candidate as unknown as TenantScope)).toThrow(TypeError);
   });
 });
