@@ -4,6 +4,7 @@ import type { Figure } from './figure.ts';
 
 const benches: Record<string, () => Promise<{ bench: () => Promise<Figure[]> }>> = {
   'functions-host': () => import('./functions-host.ts'),
+  pipeline: () => import('./pipeline.ts'),
   cosmos: () => import('./cosmos.ts'),
   'service-bus': () => import('./service-bus.ts'),
 };
