@@ -14,6 +14,8 @@ import { Ledger } from './ledger/ledger.ts';
 import { AgentQueues } from './messaging/agent-queues.ts';
 import { SigningKeys } from './messaging/signing-keys.ts';
 import { Outbound } from './outbound/outbound.ts';
+import { PolicyEngine } from './policy/decide.ts';
+import { PolicyStore } from './policy/policies.ts';
 import { QuotaCounters } from './quota/counters.ts';
 import { AgentEnvironments } from './registry/agent-environment.ts';
 import { Registry } from './registry/registry.ts';
@@ -60,6 +62,8 @@ function compose(config: Config) {
   const tenants = new TenantService({ config, platformDocuments, directory, records: tenantRecords, ledger, bus });
   const apiKeys = new ApiKeyCheck(store);
   const authenticator = new Authenticator([new PlatformKeyCheck(config.platformKeys, platform), apiKeys]);
+  const policies = new PolicyStore({ store, ledger });
+  const policyEngine = new PolicyEngine(policies);
   const quotas = new QuotaCounters(store, tenantRecords);
 
   const signingKeys = new SigningKeys(store, vault);
@@ -84,6 +88,8 @@ function compose(config: Config) {
     tenants,
     apiKeys,
     authenticator,
+    policies,
+    policyEngine,
     quotas,
     signingKeys,
     dataKeys,

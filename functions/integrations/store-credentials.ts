@@ -23,6 +23,7 @@ export const storeCredentials = http({
   // Proving it with the provider first comes with the providers' own tests; until then, asking for it is refused rather than ignored.
   query: z.object({ test: z.literal('false').optional() }),
   body: Credential,
+  policy: ({ path }) => ({ action: 'integration:connect', resource: { type: 'Integration', id: path.integration } }),
   answers: { 200: Stored },
   audit: 'credential.stored',
   handle: async ({ scope, path, body, exchange }, { connections }) => {

@@ -4,6 +4,7 @@ import { http } from '../../shared/context/http.ts';
 import { reply } from '../../shared/context/reply.ts';
 import { Problem } from '../../shared/errors/problem.ts';
 import { agentOfQueue } from '../../shared/messaging/agent-queues.ts';
+import { queueResource } from '../../shared/policy/question.ts';
 
 const Token = z.object({ endpoint: z.string(), queue: z.string(), token: z.string(), expiresAt: z.iso.datetime() });
 
@@ -13,6 +14,7 @@ export const listenToken = http({
   summary: 'Gives a listen token for an agent’s own queue',
   scopes: ['messages:receive'],
   body: z.strictObject({ queue: z.string().min(1).max(260) }),
+  policy: ({ body }) => ({ action: 'message:receive', resource: queueResource(body.queue) }),
   answers: { 200: Token },
   audit: 'queue.token_issued',
   handle: async ({ scope, identity, body, exchange }, { queues, registry, ledger }) => {

@@ -4,6 +4,7 @@ import { http } from '../../shared/context/http.ts';
 import { reply } from '../../shared/context/reply.ts';
 import { Problem } from '../../shared/errors/problem.ts';
 import { sendMessage } from '../../shared/messaging/send.ts';
+import type { PolicyQuestion } from '../../shared/policy/question.ts';
 import { AgentId } from '../../shared/scope/ids.ts';
 
 const id = z.string().min(1).max(128);
@@ -24,6 +25,7 @@ export const send = http({
   summary: 'Sends a message',
   scopes: ['messages:send'],
   body: Body,
+  policy: ({ body: { to, messageType } }) => (typeof to === 'object' ? undefined : sending(to, messageType)),
   answers: { 202: z.object({ messageId: z.string(), to: z.string(), queue: z.string() }) },
   audit: 'message.sent',
   handle: async ({ scope, identity, body, exchange }, services) => {
@@ -34,6 +36,8 @@ export const send = http({
       from: identity.agentId ?? from,
       messageType,
       payload,
+      // Whom a skill leads to is known only when the agent is found, and the policies are asked then.
+      mayReach: async (agentId) => !(await services.policyEngine.refuse(identity, sending(agentId, messageType), exchange.ip)),
       ...(correlationId !== undefined && { correlationId }),
       ...(causationId !== undefined && { causationId }),
       ...(expiresAt !== undefined && { expiresAt }),
@@ -41,3 +45,7 @@ export const send = http({
     return accepted instanceof Problem ? accepted : reply(202, accepted);
   },
 });
+
+function sending(to: AgentId | 'orchestrator', messageType: string): PolicyQuestion {
+  return { action: 'message:send', resource: { type: to === 'orchestrator' ? 'Queue' : 'Agent', id: to }, context: { messageType } };
+}

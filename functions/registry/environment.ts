@@ -22,6 +22,7 @@ export const environment = http({
   summary: "Makes (or rotates) an agent's key and answers its environment",
   scopes: ['keys:manage'],
   path: z.object({ tenantId: TenantId, agentId: AgentId }),
+  policy: ({ path }) => ({ action: 'agent:environment', resource: { type: 'Agent', id: path.agentId } }),
   answers: { 200: Environment },
   audit: 'key.created',
   handle: async ({ scope, path, exchange }, { agentEnvironments }) => {

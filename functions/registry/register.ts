@@ -40,6 +40,7 @@ export const register = http({
   scopes: ['agents:register'],
   path: z.object({ id: AgentId }),
   body: Body,
+  policy: ({ path }) => ({ action: 'agent:register', resource: { type: 'Agent', id: path.id } }),
   answers: { 201: Registered, 200: Registered },
   audit: 'agent.registered',
   handle: async ({ scope, identity, path, body, exchange }, { registry, signingKeys }) => {

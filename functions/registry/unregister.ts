@@ -11,6 +11,7 @@ export const unregister = http({
   summary: 'Unregisters an agent',
   scopes: ['agents:register'],
   path: z.object({ id: AgentId }),
+  policy: ({ path }) => ({ action: 'agent:unregister', resource: { type: 'Agent', id: path.id } }),
   answers: { 204: undefined },
   audit: 'agent.unregistered',
   handle: async ({ scope, identity, path, exchange }, { registry }) => {

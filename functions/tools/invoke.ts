@@ -4,6 +4,7 @@ import type { ReadableStream } from 'node:stream/web';
 import * as z from 'zod';
 import { http } from '../../shared/context/http.ts';
 import { Problem } from '../../shared/errors/problem.ts';
+import { toolResource } from '../../shared/policy/question.ts';
 import { invokeTool } from '../../shared/tools/invoke.ts';
 
 const Body = z.strictObject({
@@ -19,6 +20,7 @@ export const invoke = http({
   scopes: ['tools:invoke'],
   body: Body,
   bodyLimit: 10 * 1_048_576,
+  policy: ({ body }) => ({ action: 'tool:invoke', resource: toolResource(body.toolId) }),
   quota: 'maxToolCallsPerDay',
   answers: { 200: '*/*' },
   audit: 'tool.invoked',

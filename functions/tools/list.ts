@@ -1,10 +1,11 @@
-// The tools a tenant's agents may call.
+// The tools the caller may call: those that no policy keeps from it.
 import * as z from 'zod';
 import { makeCursor, readCursor } from '../../shared/context/cursor.ts';
 import { http } from '../../shared/context/http.ts';
 import { PageQuery, pageOf } from '../../shared/context/pages.ts';
 import { reply } from '../../shared/context/reply.ts';
 import { Problem } from '../../shared/errors/problem.ts';
+import { toolResource } from '../../shared/policy/question.ts';
 
 const name = 'tools-list';
 
@@ -26,11 +27,11 @@ export const list = http({
   scopes: ['tools:read'],
   query: PageQuery.extend({ q: z.string().max(256).optional(), integration: z.string().max(40).optional() }),
   answers: { 200: pageOf(ToolView) },
-  handle: ({ scope, query }, { catalog }) => {
+  handle: async ({ scope, identity, query, exchange }, { catalog, policyEngine }) => {
     const from = query.cursor === undefined ? 0 : readCursor(query.cursor, scope.tenantId, name, z.int().min(0));
     if (from instanceof Problem) return from;
     const words = query.q?.toLowerCase();
-    const found = [...catalog.providers.values()]
+    const matching = [...catalog.providers.values()]
       .filter(({ id }) => query.integration === undefined || id === query.integration)
       .flatMap(({ id, tools }) =>
         tools.map(({ name: tool, title, description, parameters, readOnly }) => ({
@@ -43,6 +44,13 @@ export const list = http({
         })),
       )
       .filter((tool) => words === undefined || `${tool.toolId} ${tool.title} ${tool.description}`.toLowerCase().includes(words));
+    const found: typeof matching = [];
+    await exchange.time('policy', async () => {
+      for (const tool of matching) {
+        const question = { action: 'tool:invoke', resource: toolResource(tool.toolId) } as const;
+        if (!(await policyEngine.refuse(identity, question, exchange.ip))) found.push(tool);
+      }
+    });
     const next = from + query.limit;
     return reply(200, {
       items: found.slice(from, next),

@@ -13,7 +13,14 @@ const ProblemBody = z
     instance: z.string(),
     code: z.string(),
     requestId: z.string(),
-    errors: z.array(z.object({ pointer: z.string(), message: z.string() })).optional(),
+    errors: z
+      .array(
+        z.union([
+          z.object({ pointer: z.string(), message: z.string() }),
+          z.object({ line: z.int(), column: z.int(), message: z.string() }),
+        ]),
+      )
+      .optional(),
   })
   .meta({ id: 'Problem', description: 'RFC 9457 problem details; `/problems/{code}` explains each code' });
 

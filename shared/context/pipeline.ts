@@ -6,6 +6,7 @@ import type { HttpExchange } from './exchange.ts';
 import type { QueueExchange } from './queue-exchange.ts';
 import { assumeTenant } from './steps/assume-tenant.ts';
 import { authenticate } from './steps/authenticate.ts';
+import { decidePolicy } from './steps/decide-policy.ts';
 import { holdScopes } from './steps/hold-scopes.ts';
 import { ownTenant } from './steps/own-tenant.ts';
 import { readBody } from './steps/read-body.ts';
@@ -31,6 +32,7 @@ const table: readonly Row[] = [
   { http: readBody },
   { http: refuseForeignTenant },
   { http: validate },
+  { http: decidePolicy },
   { http: takeQuota },
 ];
 

@@ -104,6 +104,12 @@ export const catalogue = {
     explanation: 'The text is not a Cedar policy that fits the schema of FlowGrid.',
     remedy: 'Each entry of `errors` names a line and a column of the text.',
   },
+  too_many_policies: {
+    status: 409,
+    title: 'Too many policies',
+    explanation: 'The policies of a tenant are bounded in number and size, since every call is measured by them.',
+    remedy: 'Delete policies that are no longer needed, or say the same in fewer.',
+  },
   idempotency_mismatch: {
     status: 422,
     title: 'Idempotency mismatch',

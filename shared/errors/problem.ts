@@ -7,10 +7,17 @@ export interface Fault {
   readonly message: string;
 }
 
+/** The same for a body of text: a place in it, counted from 1. */
+export interface TextFault {
+  readonly line: number;
+  readonly column: number;
+  readonly message: string;
+}
+
 interface Particulars {
   /** Public: shown to the caller. Never a secret, never another tenant's name. */
   readonly detail?: string;
-  readonly errors?: readonly Fault[];
+  readonly errors?: readonly Fault[] | readonly TextFault[];
   /** Further members of the answer (RFC 9457 section 3.2). */
   readonly extensions?: Readonly<Record<string, unknown>>;
   readonly headers?: Readonly<Record<string, string>>;

@@ -20,6 +20,8 @@ export interface OutgoingOrder {
   readonly to: AgentId | 'orchestrator' | { readonly skill: string };
   /** The sender; undefined when the credential names none and the request neither. */
   readonly from: AgentId | undefined;
+  /** Whether an agent that a skill leads to may be sent this message. */
+  readonly mayReach: (agentId: AgentId) => Promise<boolean>;
   readonly messageType: string;
   readonly payload: Envelope['payload'];
   readonly correlationId?: string;
@@ -48,7 +50,7 @@ export async function sendMessage(
   order: OutgoingOrder,
 ): Promise<Accepted | Problem> {
   const { registry, signingKeys, bus, ledger } = services;
-  const recipient = await findRecipient(registry, scope, order.to);
+  const recipient = await findRecipient(registry, scope, order);
   if (recipient instanceof Problem) return recipient;
   const sender = await findSender(registry, scope, order.from);
   if (sender instanceof Problem) return sender;
@@ -98,14 +100,14 @@ export async function sendMessage(
 async function findRecipient(
   registry: Registry,
   scope: TenantScope,
-  to: OutgoingOrder['to'],
+  { to, mayReach }: OutgoingOrder,
 ): Promise<{ to: string; queue: TenantQueue } | Problem> {
   if (to === 'orchestrator') return { to, queue: 'orchestrator' };
   if (typeof to === 'object') {
-    const able = await registry.findBySkill(scope, to.skill);
+    const able = await registry.findBySkill(scope, to.skill, mayReach);
     return able
       ? { to: able.agentId, queue: queueOf(able) }
-      : new Problem('agent_not_found', { detail: 'No running agent of your tenant has this skill.' });
+      : new Problem('agent_not_found', { detail: 'No running agent of your tenant that you may send to has this skill.' });
   }
   const found = await registry.find(scope, to);
   if (!found || !isRunning(found.agent)) return new Problem('agent_not_found');

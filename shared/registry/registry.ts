@@ -33,6 +33,9 @@ export interface Registered {
 /** What is kept of an agent: its card as it came and in its 1.0 form, and its metadata. Lists hold up to 5,000 of them in memory. */
 const maxAgentBytes = 256 * 1_024;
 
+/** Each try may cost a policy decision. */
+const maxSkillTries = 50;
+
 export type StatusFilter = 'running' | 'expired' | 'all';
 
 interface Services {
@@ -119,11 +122,15 @@ export class Registry {
     return { items: items.map(viewOf), total: found.length, ...(more && { next: last.agentId }) };
   }
 
-  /** A running agent that has the skill, any of them with equal chance. */
-  async findBySkill(scope: TenantScope, skill: string): Promise<Agent | undefined> {
+  /** A running agent that has the skill and passes, any of them with equal chance. So many are tried and no more. */
+  async findBySkill(scope: TenantScope, skill: string, passes: (agentId: AgentId) => Promise<boolean>): Promise<Agent | undefined> {
     const stored = await this.#services.store.of(scope).list(Agents, { limit: 5_000 });
     const able = stored.map(({ body }) => body).filter((agent) => isRunning(agent) && agent.skills.includes(skill));
-    return able[Math.floor(chance() * able.length)];
+    for (let tries = Math.min(able.length, maxSkillTries); tries > 0; tries--) {
+      const [agent] = able.splice(Math.floor(chance() * able.length), 1);
+      if (agent && (await passes(agent.agentId))) return agent;
+    }
+    return undefined;
   }
 }
 
