@@ -5,6 +5,7 @@ import type { Figure } from './figure.ts';
 const benches: Record<string, () => Promise<{ bench: () => Promise<Figure[]> }>> = {
   'functions-host': () => import('./functions-host.ts'),
   pipeline: () => import('./pipeline.ts'),
+  policy: () => import('./policy.ts'),
   cosmos: () => import('./cosmos.ts'),
   'service-bus': () => import('./service-bus.ts'),
 };

@@ -15,6 +15,8 @@ const local = inject('local');
 /** A good request of a function, and what somebody gets who sends just that with the key of another tenant. */
 interface Sample {
   readonly json?: unknown;
+  /** Sent as plain text. */
+  readonly text?: string;
   readonly query?: string;
   readonly asAnother: string | Reason;
 }
@@ -32,6 +34,7 @@ const samples: Readonly<Record<string, Sample>> = {
   'DELETE /api/registry/agents/{id}/unregister': {
     asAnother: { because: 'it ends an agent of the caller’s own, of which there is none: 204, and the isolation suite looks' },
   },
+  'DELETE /tenants/{tenantId}/policies/{name}': { asAnother: inThePath },
   'GET /api/auth/whoami': { asAnother: { because: 'it tells callers about themselves' } },
   'GET /api/docs': { asAnother: open },
   'GET /api/health': { asAnother: open },
@@ -46,12 +49,18 @@ const samples: Readonly<Record<string, Sample>> = {
   'GET /tenants/{tenantId}': { asAnother: inThePath },
   'GET /tenants/{tenantId}/audit': { asAnother: inThePath },
   'GET /tenants/{tenantId}/integrations': { asAnother: inThePath },
+  'GET /tenants/{tenantId}/policies': { asAnother: inThePath },
+  'GET /tenants/{tenantId}/policies/{name}': { asAnother: inThePath },
   'GET /tenants/{tenantId}/quota': { asAnother: inThePath },
   'POST /api/messages': {
     json: { to: 'target', from: 'target', messageType: 'x', payload: 1 },
     asAnother: '404 agent_not_found',
   },
   'POST /api/messaging/token': { json: { queue: '{victim}-target' }, asAnother: '403 tenant_mismatch' },
+  'POST /api/policy/explain': {
+    json: { action: 'tool:invoke', resource: 'Tool::"notion.whoAmI"' },
+    asAnother: { because: 'it knows the caller’s own policies, keys and agents alone: the policy suite asks about another’s' },
+  },
   'POST /api/quota/check': {
     json: { meter: 'maxToolCallsPerDay' },
     asAnother: { because: 'it takes nothing and tells callers about themselves' },
@@ -64,6 +73,7 @@ const samples: Readonly<Record<string, Sample>> = {
   'POST /tenants': { json: { id: 'planted', name: 'Planted' }, asAnother: '403 scope_missing' },
   'POST /tenants/{tenantId}/agents/{agentId}/environment': { asAnother: inThePath },
   'POST /tenants/{tenantId}/integrations/{integration}/credentials': { json: { apiKey: 'planted' }, asAnother: inThePath },
+  'PUT /tenants/{tenantId}/policies/{name}': { text: 'permit(principal, action, resource);', asAnother: inThePath },
 };
 
 /** Functions without a route of their own. */
@@ -102,10 +112,11 @@ interface Twist {
 
 /** The sample request of a row, sent as the victim would send it but for the twist. */
 function send({ path, method }: Row, twist: Twist): Promise<Answer> {
-  const { json, query } = samples[`${method} ${path}`] ?? {};
+  const { json, text, query } = samples[`${method} ${path}`] ?? {};
   const filled = path
     .replace('{tenantId}', twist.tenant ?? victim.id)
     .replace('{integration}', 'notion')
+    .replace('{name}', 'planted')
     .replace('{code}', 'not_found')
     .replaceAll(/\{(id|agentId)\}/g, 'target');
   const search = [query, twist.query].filter((part) => part !== undefined).join('&');
@@ -113,7 +124,8 @@ function send({ path, method }: Row, twist: Twist): Promise<Answer> {
   const body = json === undefined && !twist.body ? undefined : { ...(json as object), ...twist.body };
   return asker.ask(twist.method ?? method, filled + (search && `?${search}`), {
     ...(body && { json: JSON.parse(JSON.stringify(body).replaceAll('{victim}', victim.id)) }),
-    ...(twist.headers && { headers: twist.headers }),
+    ...(text !== undefined && !twist.body && { body: text }),
+    headers: { ...(text !== undefined && !twist.body && { 'content-type': 'text/plain' }), ...twist.headers },
   });
 }
 
@@ -168,7 +180,9 @@ const columns: Readonly<Record<string, Column>> = {
   'another tenant in the query': (row) => elsewhere(row, { query: `tenantId=${victim.id}` }, { query: `tenant_id=${victim.id}` }),
   'another tenant in a header': (row) => elsewhere(row, { headers: { 'x-tenant-id': victim.id } }),
   'another tenant in the body': (row) =>
-    row.method === 'GET' ? { because: 'a GET has no body' } : elsewhere(row, { body: { tenantId: victim.id } }),
+    row.method === 'GET' || samples[nameOf(row)]?.text !== undefined
+      ? { because: 'there is no body, or one of plain text, which has no members' }
+      : elsewhere(row, { body: { tenantId: victim.id } }),
   'a key without the scope': (row) => {
     const missing = scopesOf(row).filter((scope) => !(roles.agent as readonly string[]).includes(scope));
     if (isOpen(row)) return open;
@@ -219,6 +233,8 @@ const denied = [
   ...rows.filter(({ path }) => path.includes('{tenantId}')).flatMap(() => Array<string>(2).fill('security.cross_tenant not_found')),
   ...Array<string>(2).fill('tenant.created scope_missing'),
   'credential.stored scope_missing',
+  'policy.deleted scope_missing',
+  'policy.written scope_missing',
   'key.created scope_missing',
 ];
 

@@ -44,6 +44,7 @@ describe('the bundle', () => {
         'request',
         'Ajv2020',
         'createDocument',
+        'cedar',
       ]),
     );
   });
@@ -76,6 +77,21 @@ describe('FlowGrid run from the bundle', () => {
 
   it('makes the OpenAPI document (zod-openapi)', async () => {
     expect(await tenant.ask('GET', '/api/openapi.json')).toMatchObject({ openapi: expect.stringMatching(/^3\.1/), info: { version } });
+  });
+
+  it('decides by policies (cedar-wasm, whose engine lies beside its chunk)', async () => {
+    const { api, tenants } = flowGrid.local;
+    const [{ id, apiKey } = { id: '', apiKey: '' }] = tenants;
+    const write = async (body: string) => {
+      const headers = { 'x-api-key': apiKey, 'content-type': 'text/plain' };
+      return (await fetch(`${api}/tenants/${id}/policies/bundled`, { method: 'PUT', headers, body })).status;
+    };
+    expect(await write('forbid(principal, action, resource == Tool::"notion.whoAmI")')).toBe(400);
+    expect(await write('forbid(principal, action, resource == Tool::"notion.whoAmI");')).toBe(201);
+    expect(await tenant.try('POST', '/api/v1/tools/invoke', { toolId: 'notion.whoAmI', parameters: {} })).toMatchObject({
+      status: 403,
+      body: { code: 'policy_denied' },
+    });
   });
 
   it('checks parameters (ajv) and calls a tool with the stored credential (undici)', async () => {

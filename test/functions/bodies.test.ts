@@ -44,8 +44,12 @@ const routes = [
   'POST /api/messaging/token',
   'POST /api/v1/tools/invoke',
   'POST /api/quota/check',
+  'POST /api/policy/explain',
+  'DELETE /tenants/{tenantId}/policies/{name}',
 ];
-const bodiless = [routes[1], routes[4]];
+const bodiless = [routes[1], routes[4], routes[10]];
+/** These read plain text. */
+const textRoutes = ['PUT /tenants/{tenantId}/policies/{name}'];
 
 function send(
   route: string,
@@ -57,14 +61,15 @@ function send(
     .replace('{tenantId}', tenant.id)
     .replace('{agentId}', 'known')
     .replace('{id}', 'known')
-    .replace('{integration}', 'notion');
+    .replace('{integration}', 'notion')
+    .replace('{name}', 'known');
   return (route === 'POST /tenants' ? platform : owner).ask(method, path, { ...(body !== undefined && { body }), headers });
 }
 
 test('these are all the routes that read a body', async () => {
   const { document } = await judgeOf(local.api);
   const all = rowsOf(document).filter(({ method }) => method !== 'GET');
-  expect(all.map(({ method, path }) => `${method} ${path}`).sort()).toEqual(routes.toSorted());
+  expect(all.map(({ method, path }) => `${method} ${path}`).sort()).toEqual([...routes, ...textRoutes].sort());
   expect(
     all
       .filter(({ operation }) => !operation.requestBody)
@@ -149,6 +154,16 @@ describe.for(routes.filter((route) => !bodiless.includes(route)))('%s', (route) 
   test('is there', async () => {
     problemOf(await send(route, undefined), 400, 'invalid_json');
     problemOf(await send(route, '', {}), 400, 'invalid_json');
+  });
+});
+
+describe.for(textRoutes)('%s', (route) => {
+  test('reads text alone, in UTF-8, and not without end', async () => {
+    const text = { 'content-type': 'text/plain' };
+    for (const headers of [json, {}]) problemOf(await send(route, Buffer.from('x'), headers), 415, 'unsupported_media_type');
+    problemOf(await send(route, Buffer.from([0xff]), text), 400, 'invalid_json');
+    problemOf(await send(route, '', text), 400, 'invalid_json');
+    problemOf(await send(route, Buffer.alloc(mebibyte + 1, ' '), text), 413, 'payload_too_large');
   });
 });
 
