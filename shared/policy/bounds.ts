@@ -12,9 +12,9 @@ export const maxTenantBytes = 131_072;
 export const maxTenantStatements = 200;
 
 const maxBrackets = 20;
-/** Of opening brackets and `+ - * . :: if` in one text, each of which may stand inside the one before. */
+/** Of opening brackets and `+ - * . :: if` in one statement, each of which may stand inside the one before. */
 const maxLinks = 150;
-/** Of `&&` and `||` in one text. */
+/** Of `&&` and `||` in one statement. */
 const maxConjunctions = 100;
 
 const links = new Set(['(', '[', '{', '+', '-', '*', '.', '::', 'if']);
@@ -30,13 +30,15 @@ export function faultOfDepth(text: string): TextFault | undefined {
   for (const { 0: token, index } of text.matchAll(tokens)) {
     const fault = (message: string) => ({ ...placeOf(text, index), message });
     if (token === '(' || token === '[' || token === '{') depth++;
-    if (token === ')' || token === ']' || token === '}') depth--;
+    // One too many closes nothing: it must not make room for one too many that opens.
+    if (token === ')' || token === ']' || token === '}') depth = Math.max(0, depth - 1);
+    if (token === ';' && depth === 0) [found, conjunctions] = [0, 0];
     if (token === '&&' || token === '||') conjunctions++;
     if (links.has(token)) found++;
     if (token === '"') return fault('this string does not end');
     if (depth > maxBrackets) return fault(`brackets may be ${maxBrackets} deep`);
-    if (conjunctions > maxConjunctions) return fault(`a text may hold ${maxConjunctions} of && and ||`);
-    if (found > maxLinks) return fault(`a text may hold ${maxLinks} of ${[...links].join(' ')}`);
+    if (conjunctions > maxConjunctions) return fault(`a statement may hold ${maxConjunctions} of && and ||`);
+    if (found > maxLinks) return fault(`a statement may hold ${maxLinks} of ${[...links].join(' ')}`);
   }
   return undefined;
 }

@@ -18,6 +18,9 @@ export interface PolicySource {
   inForce(scope: TenantScope): Promise<readonly Stored<Policy>[]>;
 }
 
+/** Of policy text, over all tenants whose policies are kept ready. */
+const maxReadyCharacters = 16 * 1_048_576;
+
 /** A tenant's policies as they were read, made ready. */
 interface Ready {
   readonly read: readonly Stored<Policy>[];
@@ -26,7 +29,10 @@ interface Ready {
 
 export class PolicyEngine {
   readonly #source: PolicySource;
-  readonly #ready = new LRUCache<string, Ready>({ max: 1_000 });
+  readonly #ready = new LRUCache<string, Ready>({
+    maxSize: maxReadyCharacters,
+    sizeCalculation: ({ set }) => set.statements.reduce((sum, { text }) => sum + text.length, 1_024),
+  });
   /** A verdict holds for the very set it came from. */
   readonly #verdicts = new LRUCache<string, { readonly set: PolicySet; readonly verdict: Verdict }>({ max: 20_000 });
   #parsed: ParsedSets | undefined;
@@ -56,7 +62,7 @@ export class PolicyEngine {
     if (verdict.decision === 'allow') return undefined;
     const { action, resource } = question;
     return new Problem('policy_denied', {
-      detail: `${verdict.policies.join(', ')}: ${told[verdict.because]} Asked: ${action} on ${writeEntity(resource)}.`,
+      detail: `${verdict.policies.slice(0, maxToldPolicies).join(', ')}: ${told[verdict.because]} Asked: ${action} on ${writeEntity(resource)}.`,
     });
   }
 
@@ -71,6 +77,9 @@ export class PolicyEngine {
     return set;
   }
 }
+
+/** Of the policies that decided, in an answer. */
+const maxToldPolicies = 10;
 
 const told: Readonly<Record<Verdict['because'], string>> = {
   scopes: 'the scopes allow this.',

@@ -1,4 +1,4 @@
-// One question against one tenant's policies, and how Cedar's answer and the scopes make a decision (docs/decisions/014-E).
+// One question against one tenant's policies, and how Cedar's answer and the scopes make a decision (docs/policies.md).
 import type { Cedar } from './cedar.ts';
 import type { ParsedSets } from './parsed-sets.ts';
 import type { PolicySet } from './policy-set.ts';

@@ -15,8 +15,7 @@ interface Parsed {
 export class ParsedSets {
   readonly #cedar: Cedar;
   readonly #free: string[] = [];
-  /** Ids handed out so far: what the engine can ever hold at once. */
-  made = 0;
+  #made = 0;
   readonly #kept: LRUCache<string, Parsed>;
 
   constructor(cedar: Cedar, maxCharacters = maxParsed) {
@@ -32,11 +31,16 @@ export class ParsedSets {
     });
   }
 
+  /** Ids made so far: the most sets that the engine can hold. */
+  get made(): number {
+    return this.#made;
+  }
+
   /** The engine's id of these very statements, parsed now unless they are still. It holds until this is called again. */
   idOf(owner: string, statements: readonly Statement[]): string {
     const kept = this.#kept.get(owner);
     if (kept?.statements === statements) return kept.id;
-    const id = kept?.id ?? this.#free.pop() ?? `set-${this.made++}`;
+    const id = kept?.id ?? this.#free.pop() ?? `set-${this.#made++}`;
     this.#parse(id, statements);
     this.#kept.set(owner, { id, statements });
     return id;

@@ -37,7 +37,7 @@ describe('a decision', () => {
         };
         expect(ask(set.slice(question.action))).toEqual(ask(set.statements));
       }),
-      { numRuns: 500 },
+      { numRuns: 300 },
     );
   });
 
@@ -62,7 +62,7 @@ describe('a decision', () => {
         expect(verdict.because).toBe(expected);
         expect(verdict.decision).toBe(['permitted', 'scopes'].includes(expected) ? 'allow' : 'deny');
       }),
-      { numRuns: 1_000 },
+      { numRuns: 500 },
     );
   });
 

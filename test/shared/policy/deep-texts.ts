@@ -19,6 +19,8 @@ export function deepTexts(n: number): Record<string, string> {
     disjunction: policy(Array(n).fill('false').join('||')),
     sum: policy(`${Array(n).fill('1').join('+')} == 1`),
     product: policy(`${Array(n).fill('1').join('*')} == 1`),
+    unopened: policy(`${')'.repeat(n)}${'('.repeat(n)}`),
+    unfinished: `permit(principal, action, resource) when { true }; when { context${'.a'.repeat(n)} }; permit(principal, action, resource);`,
     brackets: policy(nested('(', 'true', ')', n)),
     nots: policy(nested('!!!!(', 'true', ')', n)),
     minuses: policy(`${nested('----(', '1', ')', n)} == 1`),
