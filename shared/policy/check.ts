@@ -4,6 +4,7 @@ import type { TextFault } from '../errors/problem.ts';
 import { faultOfDepth, placeOf } from './bounds.ts';
 import type { Cedar } from './cedar.ts';
 import { schema } from './schema.ts';
+import { readStatements } from './statements.ts';
 
 /** Its statements where it may be stored, with what Cedar finds odd about them (a policy that can never apply, say). */
 export type Checked = { readonly statements: number; readonly warnings: readonly TextFault[] } | { readonly faults: readonly TextFault[] };
@@ -27,7 +28,8 @@ export function checkPolicy(cedar: Cedar, text: string): Checked {
       found.map(({ error }) => error),
     );
   if (answer.validationErrors.length > 0) return { faults: read(answer.validationErrors) };
-  return { statements: parts.policies.length, warnings: read(answer.validationWarnings) };
+  // Read as a decision will read it: what cannot be read must not be stored.
+  return { statements: readStatements(cedar, 'new', text).length, warnings: read(answer.validationWarnings) };
 }
 
 function faultsOf(text: string, errors: readonly DetailedError[]): TextFault[] {

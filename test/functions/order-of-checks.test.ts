@@ -2,6 +2,7 @@
 import { beforeAll, describe, expect, inject, test } from 'vitest';
 import { cardOf, newTenant, type TestTenant } from '../flowgrid.ts';
 import { Asker, type Asking, problemOf } from './asker.ts';
+import { put } from './policy/writer.ts';
 
 const local = inject('local');
 const json = { 'content-type': 'application/json' };
@@ -141,7 +142,7 @@ describe('then other tenants, wherever they are named', () => {
   });
 });
 
-describe('then the schema, then quota, then the thing itself', () => {
+describe('then the schema, then policy, then quota, then the thing itself', () => {
   test('400 before 429 before 404', async () => {
     const invoke = 'POST /api/v1/tools/invoke';
     await first(spent, invoke, { json: { toolId: 'no.tool' } }, 400, 'validation_failed');
@@ -151,6 +152,15 @@ describe('then the schema, then quota, then the thing itself', () => {
     await first(owner, invoke, { json: { toolId: 'notion.whoAmI', parameters: {} } }, 409, 'credentials_not_found');
     await first(spent, 'POST /api/registry/agents/new-one/register', { json: { card: {} } }, 400, 'validation_failed');
     await first(spent, 'POST /api/registry/agents/new-one/register', { json: { card: cardOf('x') } }, 429, 'quota_exceeded');
+  });
+
+  test('400 before 403 policy_denied before 429', async () => {
+    const { tenantId } = await spent.get<{ tenantId: string }>('/api/auth/whoami');
+    await put(spent, tenantId, 'not-page', 'forbid(principal, action, resource == Tool::"notion.getPage");');
+    const invoke = 'POST /api/v1/tools/invoke';
+    await first(spent, invoke, { json: { toolId: 'notion.getPage' } }, 400, 'validation_failed');
+    await first(spent, invoke, { json: { toolId: 'notion.getPage', parameters: {} } }, 403, 'policy_denied');
+    await first(spent, invoke, { json: { toolId: 'notion.whoAmI', parameters: {} } }, 429, 'quota_exceeded');
   });
 
   test('403 agent_mismatch before 404', async () => {
