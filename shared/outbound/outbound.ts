@@ -2,6 +2,7 @@
 import type { Readable } from 'node:stream';
 import type { Agent } from 'undici';
 import type { Config } from '../config/config.ts';
+import { BlockedAddress, guardedLookup, mayCall, type Resolve } from './guard.ts';
 
 export interface OutboundRequest {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
@@ -24,16 +25,24 @@ export type OutboundAnswer =
   | { readonly kind: 'unreachable'; readonly sent: boolean };
 
 export class Outbound {
-  readonly #allowLoopback: boolean;
+  readonly #loopback: boolean;
+  readonly #resolve: Resolve | undefined;
   #agent: Promise<{ agent: Agent; request: typeof import('undici').request }> | undefined;
 
-  constructor(config: Config) {
-    this.#allowLoopback = config.outboundLoopback;
+  /** `resolve` stands in for the system's name service. */
+  constructor(config: Pick<Config, 'outboundLoopback'>, resolve?: Resolve) {
+    this.#loopback = config.outboundLoopback;
+    this.#resolve = resolve;
   }
 
-  /** Sends one request. Redirects are never followed: they come back as the answer they are. */
-  async send(request: OutboundRequest): Promise<OutboundAnswer> {
-    if (!this.#allowed(request.url)) return { kind: 'blocked' };
+  /** Whether the rules let a request go to this URL; where its name leads is looked at when one goes. */
+  allows(url: URL): boolean {
+    return mayCall(url, this.#loopback);
+  }
+
+  /** Sends one request; `signal` ends it, at whatever point it is, as a timeout. Redirects are never followed: they come back as the answer they are. */
+  async send(request: OutboundRequest, signal?: AbortSignal): Promise<OutboundAnswer> {
+    if (!this.allows(request.url)) return { kind: 'blocked' };
     this.#agent ??= this.#open();
     const { agent, request: send } = await this.#agent;
     try {
@@ -42,12 +51,13 @@ export class Outbound {
         method: request.method,
         headers: { ...request.headers },
         ...(request.body !== undefined && { body: request.body }),
+        ...(signal && { signal }),
         headersTimeout: request.timeoutMs,
         bodyTimeout: request.timeoutMs,
       });
       return { kind: 'answer', status: statusCode, headers, body };
     } catch (error) {
-      return failure(error);
+      return signal?.aborted ? { kind: 'timeout' } : failure(error);
     }
   }
 
@@ -56,19 +66,15 @@ export class Outbound {
     await open?.agent.close();
   }
 
-  #allowed(url: URL): boolean {
-    if (url.username || url.password) return false;
-    const loopback = url.hostname === 'localhost' || url.hostname === '[::1]' || /^127\./.test(url.hostname);
-    return loopback ? this.#allowLoopback : url.protocol === 'https:';
-  }
-
   async #open(): Promise<{ agent: Agent; request: typeof import('undici').request }> {
     const { Agent, request } = await import('./undici.ts');
-    return { request, agent: new Agent({ connections: 256, connectTimeout: 5_000, keepAliveTimeout: 10_000, maxHeaderSize: 32_768 }) };
+    const connect = { timeout: 5_000, lookup: guardedLookup(this.#loopback, this.#resolve) };
+    return { request, agent: new Agent({ connections: 256, connect, keepAliveTimeout: 10_000, maxHeaderSize: 32_768 }) };
   }
 }
 
 function failure(error: unknown): OutboundAnswer {
+  if (error instanceof BlockedAddress) return { kind: 'blocked' };
   const code = typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : '';
   if (code === 'UND_ERR_HEADERS_TIMEOUT' || code === 'UND_ERR_BODY_TIMEOUT') return { kind: 'timeout' };
   const neverSent = code === 'ECONNREFUSED' || code === 'ENOTFOUND' || code === 'EAI_AGAIN' || code === 'UND_ERR_CONNECT_TIMEOUT';
