@@ -26,6 +26,8 @@ import { PlatformDocuments } from './storage/platform-documents.ts';
 import { TenantStore } from './storage/tenant-partition.ts';
 import { setLogLevel } from './telemetry/log.ts';
 import { TenantDirectory } from './tenancy/directory.ts';
+import { MemberService } from './tenancy/members.ts';
+import { Memberships } from './tenancy/memberships.ts';
 import { TenantRecords } from './tenancy/tenant.ts';
 import { TenantService } from './tenancy/tenants.ts';
 import { Vault } from './vault/vault.ts';
@@ -60,6 +62,8 @@ function compose(config: Config) {
   const tenantRecords = new TenantRecords(store);
   const directory = new TenantDirectory(platformDocuments);
   const tenants = new TenantService({ config, platformDocuments, directory, records: tenantRecords, ledger, bus });
+  const memberships = new Memberships(platformDocuments);
+  const members = new MemberService({ store, ledger, platform, memberships });
   const apiKeys = new ApiKeyCheck(store);
   const authenticator = new Authenticator([new PlatformKeyCheck(config.platformKeys, platform), apiKeys]);
   const policies = new PolicyStore({ store, ledger });
@@ -86,6 +90,8 @@ function compose(config: Config) {
     crossTenant,
     tenantRecords,
     tenants,
+    members,
+    memberships,
     apiKeys,
     authenticator,
     policies,

@@ -46,8 +46,8 @@ export const catalogue = {
   scope_exceeded: {
     status: 403,
     title: 'Scope exceeded',
-    explanation: 'A credential cannot be made with scopes that its maker does not hold.',
-    remedy: 'Ask for fewer scopes, or for a lesser role.',
+    explanation: 'Nobody gives, or takes from others, scopes that they do not hold themselves.',
+    remedy: 'Ask for fewer scopes or a lesser role, or let somebody do it who holds more.',
   },
   policy_denied: {
     status: 403,

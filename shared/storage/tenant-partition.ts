@@ -107,10 +107,12 @@ export class TenantPartition {
     return items.map((item) => this.#parse(kind, item));
   }
 
-  async count(kind: DocumentKind<unknown>): Promise<number> {
+  /** How many there are of a kind, or of those whose field has this value. */
+  async count(kind: DocumentKind<unknown>, where: Readonly<Record<string, string>> = {}): Promise<number> {
+    const fields = Object.keys(where).map((field) => ` AND c.body.${field} = @${field}`);
     const counts = await this.#query<number>(kind, 1, {
-      query: 'SELECT VALUE COUNT(1) FROM c WHERE c.type = @type',
-      parameters: [{ name: '@type', value: kind.type }],
+      query: `SELECT VALUE COUNT(1) FROM c WHERE c.type = @type${fields.join('')}`,
+      parameters: [{ name: '@type', value: kind.type }, ...Object.entries(where).map(([field, value]) => ({ name: `@${field}`, value }))],
     });
     return counts[0] ?? 0;
   }

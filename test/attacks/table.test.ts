@@ -52,6 +52,10 @@ const samples: Readonly<Record<string, Sample>> = {
   'GET /tenants/{tenantId}/policies': { asAnother: inThePath },
   'GET /tenants/{tenantId}/policies/{name}': { asAnother: inThePath },
   'GET /tenants/{tenantId}/quota': { asAnother: inThePath },
+  'GET /tenants/{tenantId}/members': { asAnother: inThePath },
+  'GET /tenants/{tenantId}/members/{subject}': { asAnother: inThePath },
+  'PUT /tenants/{tenantId}/members/{subject}': { json: { role: 'viewer' }, asAnother: inThePath },
+  'DELETE /tenants/{tenantId}/members/{subject}': { asAnother: inThePath },
   'POST /api/messages': {
     json: { to: 'target', from: 'target', messageType: 'x', payload: 1 },
     asAnother: '404 agent_not_found',
@@ -118,6 +122,7 @@ function send({ path, method }: Row, twist: Twist): Promise<Answer> {
     .replace('{integration}', 'notion')
     .replace('{name}', 'planted')
     .replace('{code}', 'not_found')
+    .replace('{subject}', 'nobody')
     .replaceAll(/\{(id|agentId)\}/g, 'target');
   const search = [query, twist.query].filter((part) => part !== undefined).join('&');
   const asker = new Asker(local.api, 'key' in twist ? twist.key : victim.key);
@@ -236,6 +241,8 @@ const denied = [
   'policy.deleted scope_missing',
   'policy.written scope_missing',
   'key.created scope_missing',
+  'member.written scope_missing',
+  'member.removed scope_missing',
 ];
 
 describe('the table', () => {
