@@ -9,6 +9,7 @@ import { startServiceBus } from './service-bus/start.ts';
 import type { TwinPart } from './start/options.ts';
 import { onOrders, reportReady } from './start/orders.ts';
 import type { Secrets } from './start/secrets.ts';
+import { startIdentityProvider } from './upstreams/identity-provider.ts';
 import { startRestUpstream } from './upstreams/rest.ts';
 
 interface Orders {
@@ -44,6 +45,7 @@ onOrders<Orders>(async ({ folder, parts, ports, durable, secrets, ownsFaults }) 
     blobs: async () => [{ name: 'blobs', service: await startBlobs({ ...optionsFor('blobs'), accountKey: secrets.blobKey }) }],
     upstreams: async () => [
       { name: 'upstreams', service: await startRestUpstream({ ...optionsFor('upstreams'), token: secrets.upstreamToken }) },
+      { name: 'idp', service: await startIdentityProvider({ ...optionsFor('idp'), clientSecret: secrets.idpSecret }) },
     ],
   };
   const started = (await Promise.all(parts.map((part) => start[part]()))).flat();

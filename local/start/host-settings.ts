@@ -18,7 +18,20 @@ export function hostSettings(local: LocalJson, secrets: Secrets, port: number, o
     FLOWGRID_INSECURE_KEYVAULT_TOKEN: local.keyVault.token,
     FLOWGRID_INSECURE_BLOBS: local.blobs.connectionString,
     FLOWGRID_INSECURE_SERVICEBUS_ADMIN: local.serviceBus.adminConnectionString,
+    ...signIn(local.upstreams.idp),
     NOTION_BASE_URL: local.upstreams.rest.url,
     ...(!options.strictOutbound && { FLOWGRID_OUTBOUND_LOOPBACK: 'true' }),
+  };
+}
+
+/** The demo identity provider, unless the environment names others: settings of a provider that is not named would stop the start. */
+function signIn({ issuer, clientId, clientSecret }: LocalJson['upstreams']['idp']): Record<string, string> {
+  const names = process.env['FLOWGRID_SIGN_IN'] ?? 'idp';
+  if (!names.split(/[\s,]+/).includes('idp')) return {};
+  return {
+    FLOWGRID_SIGN_IN: names,
+    FLOWGRID_SIGN_IN_IDP_ISSUER: issuer,
+    FLOWGRID_SIGN_IN_IDP_CLIENT_ID: clientId,
+    FLOWGRID_SIGN_IN_IDP_CLIENT_SECRET: clientSecret,
   };
 }

@@ -10,30 +10,38 @@ export interface Secrets {
   readonly keyVaultToken: string;
   readonly blobKey: string;
   readonly upstreamToken: string;
+  readonly idpSecret: string;
   readonly platformKey: string;
   /** The demo tenants' owner keys by tenant, as far as they have been made. */
   tenants: Record<string, string>;
 }
 
 export function readSecrets(folder: string): Secrets {
-  const file = join(folder, 'secrets.json');
-  try {
-    // Written by us alone, so its shape is known.
-    return JSON.parse(readFileSync(file, 'utf8')) as Secrets;
-  } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
-  }
+  const known = readKnown(join(folder, 'secrets.json'));
   const secrets: Secrets = {
     cosmosKey: randomBytes(64).toString('base64'),
     serviceBusKey: randomBytes(32).toString('base64'),
     keyVaultToken: randomBytes(24).toString('hex'),
     blobKey: randomBytes(64).toString('base64'),
     upstreamToken: `secret_${randomBytes(24).toString('hex')}`,
+    idpSecret: randomBytes(32).toString('base64url'),
     platformKey: makeKey('platform').text,
     tenants: {},
+    // What a folder of an earlier version has no secret for gets one now.
+    ...known,
   };
-  writeSecrets(folder, secrets);
+  if (Object.keys(known).length < Object.keys(secrets).length) writeSecrets(folder, secrets);
   return secrets;
+}
+
+function readKnown(file: string): Partial<Secrets> {
+  try {
+    // Written by us alone, so its shape is known.
+    return JSON.parse(readFileSync(file, 'utf8')) as Partial<Secrets>;
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return {};
+    throw error;
+  }
 }
 
 export function writeSecrets(folder: string, secrets: Secrets): void {

@@ -160,7 +160,12 @@ function addresses(ports: Record<string, number>, secrets: Secrets, parts: reado
         connectionString: `DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;AccountKey=${secrets.blobKey};BlobEndpoint=${http(ports['blobs'])}/devstoreaccount1;`,
       },
     },
-    upstreams: { upstreams: { rest: { url: http(ports['upstreams']), token: secrets.upstreamToken } } },
+    upstreams: {
+      upstreams: {
+        rest: { url: http(ports['upstreams']), token: secrets.upstreamToken },
+        idp: { issuer: http(ports['idp']), clientId: 'flowgrid', clientSecret: secrets.idpSecret },
+      },
+    },
   } satisfies Record<TwinPart, Partial<LocalJson>>;
   const shown: Partial<LocalJson> = Object.assign({}, ...parts.map((part) => all[part]));
   return ports['faults'] === undefined ? shown : { ...shown, faults: `${http(ports['faults'])}/faults` };
