@@ -6,6 +6,7 @@ const benches: Record<string, () => Promise<{ bench: () => Promise<Figure[]> }>>
   'functions-host': () => import('./functions-host.ts'),
   pipeline: () => import('./pipeline.ts'),
   policy: () => import('./policy.ts'),
+  'external-tokens': () => import('./external-tokens.ts'),
   cosmos: () => import('./cosmos.ts'),
   'service-bus': () => import('./service-bus.ts'),
 };

@@ -8,7 +8,12 @@ import { ConnectionService } from './credentials/connections.ts';
 import { DataKeys } from './credentials/data-keys.ts';
 import { ApiKeyCheck } from './identity/api-keys.ts';
 import { Authenticator } from './identity/authenticate.ts';
+import { ExternalTokenCheck } from './identity/external-tokens.ts';
+import { IssuerService } from './identity/issuers.ts';
+import { KeySets } from './identity/key-sets.ts';
 import { PlatformKeyCheck } from './identity/platform-keys.ts';
+import { SessionService } from './identity/sessions.ts';
+import { SignIn } from './identity/sign-in.ts';
 import { CrossTenantRecorder } from './ledger/cross-tenant.ts';
 import { Ledger } from './ledger/ledger.ts';
 import { AgentQueues } from './messaging/agent-queues.ts';
@@ -65,9 +70,15 @@ function compose(config: Config) {
   const memberships = new Memberships(platformDocuments);
   const members = new MemberService({ store, ledger, platform, memberships });
   const apiKeys = new ApiKeyCheck(store);
-  const authenticator = new Authenticator([new PlatformKeyCheck(config.platformKeys, platform), apiKeys]);
   const policies = new PolicyStore({ store, ledger });
   const policyEngine = new PolicyEngine(policies);
+  const sessions = new SessionService({ config, store, ledger, members });
+  const authenticator = new Authenticator([
+    new PlatformKeyCheck(config.platformKeys, platform),
+    apiKeys,
+    new ExternalTokenCheck(config, store, new KeySets(outbound)),
+    sessions,
+  ]);
   const quotas = new QuotaCounters(store, tenantRecords);
 
   const signingKeys = new SigningKeys(store, vault);
@@ -96,6 +107,9 @@ function compose(config: Config) {
     authenticator,
     policies,
     policyEngine,
+    issuers: new IssuerService({ config, store, ledger, outbound }),
+    sessions,
+    signIn: new SignIn({ config, store, ledger, platform, outbound, sessions, memberships }),
     quotas,
     signingKeys,
     dataKeys,

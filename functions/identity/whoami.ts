@@ -7,7 +7,7 @@ import { AgentId } from '../../shared/scope/ids.ts';
 const Whoami = z.object({
   tenantId: z.string().nullable(),
   subject: z.string(),
-  method: z.enum(['api-key', 'platform-key']),
+  method: z.enum(['api-key', 'token', 'external', 'session', 'dev', 'platform-key']),
   role: z.string().nullable(),
   scopes: z.array(z.string()),
   agentId: AgentId.optional(),

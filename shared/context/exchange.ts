@@ -61,6 +61,8 @@ export class HttpExchange {
 
   /** The first of each name counts (RFC 6265 5.4 sends the most specific first). */
   get cookies(): ReadonlyMap<string, string> {
+    // The host lets a query parameter named `headers` take the place of all headers: a link could then bring cookies along.
+    if ([...this.url.searchParams.keys()].some((name) => name.toLowerCase() === 'headers')) return new Map();
     const pairs = (this.request.headers.get('cookie') ?? '').split(';').map((pair) => /^\s*([^=\s]+)\s*=\s*"?([^"]*?)"?\s*$/.exec(pair));
     const cookies = new Map<string, string>();
     for (const [, name, value] of pairs.filter((pair) => pair !== null))

@@ -73,6 +73,38 @@ export const catalogue = {
     explanation: 'The credential is bound to one agent and the request names another.',
     remedy: 'Use the credential of the agent you act for.',
   },
+  origin_mismatch: {
+    status: 403,
+    title: 'Not from here',
+    explanation: 'A change that comes with a session cookie must come from our own pages; the Origin of this one is missing or another.',
+    remedy: 'Send the request from a page of FlowGrid itself, or with a key or token instead of the cookie.',
+  },
+  sign_in_invalid: {
+    status: 400,
+    title: 'Sign-in not valid',
+    explanation:
+      'This sign-in was not begun in this browser, took longer than ten minutes, was finished before, or was not answered properly.',
+    remedy: 'Begin again at `GET /auth/login/{provider}`, with cookies allowed.',
+  },
+  sign_in_refused: {
+    status: 403,
+    title: 'Sign-in refused',
+    explanation: 'The identity provider did not let this person in.',
+    remedy: 'Sign in there with another account, or ask whoever runs it.',
+  },
+  sign_in_unavailable: {
+    status: 503,
+    title: 'Sign-in unavailable',
+    explanation: 'The identity provider cannot be reached, or does not answer as one. Other providers are not concerned.',
+    remedy: 'Try again after the seconds in Retry-After, or sign in with another provider.',
+    retry: true,
+  },
+  not_a_member: {
+    status: 403,
+    title: 'Not a member',
+    explanation: 'You are signed in, but the tenant you named does not know you.',
+    remedy: 'Ask an administrator of the tenant to make you a member, with the subject named in `detail`.',
+  },
   // The request itself
   payload_too_large: {
     status: 413,
@@ -157,6 +189,18 @@ export const catalogue = {
     retry: true,
   },
   // Tenants
+  issuer_exists: {
+    status: 409,
+    title: 'Issuer exists',
+    explanation: 'The tenant trusts this issuer already, under another name.',
+    remedy: 'Change the entry that is there, or delete it first.',
+  },
+  issuers_full: {
+    status: 409,
+    title: 'Too many issuers',
+    explanation: 'A tenant trusts at most 20 issuers.',
+    remedy: 'Delete one that is no longer needed.',
+  },
   last_owner: {
     status: 409,
     title: 'Last owner',

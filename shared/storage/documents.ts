@@ -33,7 +33,14 @@ export type Change =
       readonly body: unknown;
       readonly ttlSeconds?: number;
     }
-  | { readonly op: 'replace'; readonly kind: DocumentKind<unknown>; readonly name: string; readonly body: unknown; readonly etag: string }
+  | {
+      readonly op: 'replace';
+      readonly kind: DocumentKind<unknown>;
+      readonly name: string;
+      readonly body: unknown;
+      readonly etag: string;
+      readonly ttlSeconds?: number;
+    }
   | { readonly op: 'remove'; readonly kind: DocumentKind<unknown>; readonly name: string; readonly etag?: string }
   | {
       /** Adds to a number of an existing document, as long as the sum stays within `atMost`. */
@@ -56,8 +63,9 @@ export function put<Body>(kind: DocumentKind<Body>, name: string, body: Body): C
   return { op: 'put', kind, name, body };
 }
 
-export function replace<Body>(kind: DocumentKind<Body>, stored: Stored<Body>, body: Body): Change {
-  return { op: 'replace', kind, name: stored.name, body, etag: stored.etag };
+/** A lifetime the document had is gone, unless it is given anew. */
+export function replace<Body>(kind: DocumentKind<Body>, stored: Stored<Body>, body: Body, ttlSeconds?: number): Change {
+  return { op: 'replace', kind, name: stored.name, body, etag: stored.etag, ...(ttlSeconds !== undefined && { ttlSeconds }) };
 }
 
 export function remove<Body>(kind: DocumentKind<Body>, name: string, etag?: string): Change {

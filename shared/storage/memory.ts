@@ -42,7 +42,11 @@ export class Memory {
     const entry: Entry = { generation, readAt: now(), value };
     this.#present.set(key, entry);
     const drop = () => this.#present.peek(key) === entry && this.#present.delete(key);
-    value.then((found) => found === undefined && drop() && this.#absent.set(key, entry), drop);
+    value.then((found) => isNothing(found) && drop() && this.#absent.set(key, entry), drop);
     return value;
   }
+}
+
+function isNothing(found: unknown): boolean {
+  return found === undefined || (Array.isArray(found) && found.length === 0);
 }

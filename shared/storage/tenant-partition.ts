@@ -210,7 +210,7 @@ export class TenantPartition {
       ...(kind.container === 'ledger' && { lane: this.#second(kind, bucket) }),
       body: kind.schema.parse(change.body),
       write,
-      ...(change.op === 'create' && change.ttlSeconds !== undefined && { ttl: change.ttlSeconds }),
+      ...(change.ttlSeconds !== undefined && { ttl: change.ttlSeconds }),
     };
     // The SDK's JSON type knows no `unknown`; every schema of ours describes JSON.
     return item as unknown as Record<string, JSONValue> & { id: string };

@@ -35,6 +35,7 @@ const samples: Readonly<Record<string, Sample>> = {
     asAnother: { because: 'it ends an agent of the caller’s own, of which there is none: 204, and the isolation suite looks' },
   },
   'DELETE /tenants/{tenantId}/policies/{name}': { asAnother: inThePath },
+  'DELETE /tenants/{tenantId}/issuers/{name}': { asAnother: inThePath },
   'GET /api/auth/whoami': { asAnother: { because: 'it tells callers about themselves' } },
   'GET /api/docs': { asAnother: open },
   'GET /api/health': { asAnother: open },
@@ -44,6 +45,8 @@ const samples: Readonly<Record<string, Sample>> = {
   'GET /api/registry/agents/search': { query: 'skill=anything', asAnother: ownItems },
   'GET /api/registry/agents/{id}': { asAnother: '404 not_found' },
   'GET /api/v1/tools': { asAnother: { because: 'the catalogue is the same for all' } },
+  'GET /auth/callback/{provider}': { asAnother: open },
+  'GET /auth/login/{provider}': { asAnother: open },
   'GET /problems/{code}': { asAnother: open },
   'GET /tenants': { asAnother: '403 scope_missing' },
   'GET /tenants/{tenantId}': { asAnother: inThePath },
@@ -51,6 +54,8 @@ const samples: Readonly<Record<string, Sample>> = {
   'GET /tenants/{tenantId}/integrations': { asAnother: inThePath },
   'GET /tenants/{tenantId}/policies': { asAnother: inThePath },
   'GET /tenants/{tenantId}/policies/{name}': { asAnother: inThePath },
+  'GET /tenants/{tenantId}/issuers': { asAnother: inThePath },
+  'GET /tenants/{tenantId}/issuers/{name}': { asAnother: inThePath },
   'GET /tenants/{tenantId}/quota': { asAnother: inThePath },
   'GET /tenants/{tenantId}/members': { asAnother: inThePath },
   'GET /tenants/{tenantId}/members/{subject}': { asAnother: inThePath },
@@ -74,10 +79,12 @@ const samples: Readonly<Record<string, Sample>> = {
     asAnother: { because: 'it makes an agent of the caller’s own: the isolation suite looks' },
   },
   'POST /api/v1/tools/invoke': { json: { toolId: 'notion.whoAmI', parameters: {} }, asAnother: '409 credentials_not_found' },
+  'POST /auth/logout': { asAnother: open },
   'POST /tenants': { json: { id: 'planted', name: 'Planted' }, asAnother: '403 scope_missing' },
   'POST /tenants/{tenantId}/agents/{agentId}/environment': { asAnother: inThePath },
   'POST /tenants/{tenantId}/integrations/{integration}/credentials': { json: { apiKey: 'planted' }, asAnother: inThePath },
   'PUT /tenants/{tenantId}/policies/{name}': { text: 'permit(principal, action, resource);', asAnother: inThePath },
+  'PUT /tenants/{tenantId}/issuers/{name}': { json: { issuer: 'https://issuer.example' }, asAnother: inThePath },
 };
 
 /** Functions without a route of their own. */
@@ -122,6 +129,7 @@ function send({ path, method }: Row, twist: Twist): Promise<Answer> {
     .replace('{integration}', 'notion')
     .replace('{name}', 'planted')
     .replace('{code}', 'not_found')
+    .replace('{provider}', 'idp')
     .replace('{subject}', 'nobody')
     .replaceAll(/\{(id|agentId)\}/g, 'target');
   const search = [query, twist.query].filter((part) => part !== undefined).join('&');
@@ -229,7 +237,16 @@ describe('every function', () => {
         .filter(isOpen)
         .map(({ path }) => path)
         .sort(),
-    ).toEqual(['/api/docs', '/api/health', '/api/openapi.json', '/api/ready', '/problems/{code}']);
+    ).toEqual([
+      '/api/docs',
+      '/api/health',
+      '/api/openapi.json',
+      '/api/ready',
+      '/auth/callback/{provider}',
+      '/auth/login/{provider}',
+      '/auth/logout',
+      '/problems/{code}',
+    ]);
   });
 });
 

@@ -1,0 +1,85 @@
+// What a token of a tenant's own issuer costs, in this process and warm: seen for the first time beside the bare signature check of the same tokens,
+// and seen again beside the hash it is remembered by. The key set is known.
+import { hash } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { compactVerify } from 'jose';
+import { hostSettings } from '../local/start/host-settings.ts';
+import { readOptions } from '../local/start/options.ts';
+import { readSecrets } from '../local/start/secrets.ts';
+import { theServices } from '../shared/compose.ts';
+import { newTenant, startFlowGrid } from '../test/flowgrid.ts';
+import { KeyServer, makeKey, sign } from '../test/shared/identity/key-server.ts';
+import type { Figure } from './figure.ts';
+
+const tokensMade = 4_000;
+const repeats = 50_000;
+
+export async function bench(): Promise<Figure[]> {
+  const folder = await mkdtemp(join(tmpdir(), 'flowgrid-bench-'));
+  const flowGrid = await startFlowGrid(folder, '--ephemeral');
+  const server = await new KeyServer().start();
+  try {
+    const { local } = flowGrid;
+    const { id, owner } = await newTenant(local);
+    const key = makeKey('bench');
+    server.keys = [key.jwk];
+    await owner.ask('PUT', `/tenants/${id}/issuers/bench`, { issuer: server.issuer, roleMap: { '*': 'viewer' } });
+    const options = readOptions([]);
+    if (!options.ok) throw new Error('no options are no problem');
+    Object.assign(process.env, hostSettings(local, readSecrets(folder), 7071, options.value));
+    const exp = Math.floor(Date.now() / 1_000) + 3_600;
+    const claims = {
+      iss: server.issuer,
+      aud: `http://127.0.0.1:7071/t/${id}`,
+      exp,
+      iat: exp - 3_600,
+      name: 'Ada',
+      email: 'ada@example.com',
+    };
+    const tokens = await Promise.all(Array.from({ length: tokensMade }, (_, at) => sign(key, { ...claims, sub: `ada-${at}` })));
+    const { authenticator, store, close } = theServices();
+    const check = async (credential: string) => {
+      await store.fresh();
+      if (!(await authenticator.identify({ credential, method: 'GET' }))) throw new Error('the token was refused');
+    };
+    const bare = (credential: string) => compactVerify(credential, key.publicKey, { algorithms: ['ES256'] });
+    const [half = [], rest = []] = [tokens.slice(0, tokensMade / 2), tokens.slice(tokensMade / 2)];
+    await median(half, check);
+    await median(half, bare);
+    const first = await median(rest, check);
+    const floor = await median(rest, bare);
+    const again = Array.from({ length: repeats }, (_, at) => rest[at % 100] ?? '');
+    const repeated = await median(again, check);
+    const hashed = await median(again, async (credential) => hash('sha256', credential, 'base64'));
+    await close();
+    return [
+      { name: 'external-token/first', value: first, unit: 'µs (p50)', floor, ratio: first / floor, goal: 1.3, holds: first / floor <= 1.3 },
+      {
+        name: 'external-token/again',
+        value: repeated,
+        unit: 'µs (p50)',
+        floor: hashed,
+        ratio: repeated / hashed,
+        goal: 15,
+        holds: repeated <= 15,
+      },
+    ];
+  } finally {
+    server.stop();
+    await flowGrid.stop();
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** Microseconds. */
+async function median(credentials: readonly string[], work: (credential: string) => Promise<unknown>): Promise<number> {
+  const times: number[] = [];
+  for (const credential of credentials) {
+    const start = performance.now();
+    await work(credential);
+    times.push((performance.now() - start) * 1_000);
+  }
+  return Math.round((times.sort((a, b) => a - b)[times.length >> 1] ?? Number.NaN) * 10) / 10;
+}
