@@ -46,13 +46,10 @@ export async function bench(): Promise<Figure[]> {
     };
     const bare = (credential: string) => compactVerify(credential, key.publicKey, { algorithms: ['ES256'] });
     const [half = [], rest = []] = [tokens.slice(0, tokensMade / 2), tokens.slice(tokensMade / 2)];
-    await median(half, check);
-    await median(half, bare);
-    const first = await median(rest, check);
-    const floor = await median(rest, bare);
+    await medians(half, check, bare);
+    const [first, floor] = await medians(rest, check, bare);
     const again = Array.from({ length: repeats }, (_, at) => rest[at % 100] ?? '');
-    const repeated = await median(again, check);
-    const hashed = await median(again, async (credential) => hash('sha256', credential, 'base64'));
+    const [repeated, hashed] = await medians(again, check, async (credential) => hash('sha256', credential, 'base64'));
     await close();
     return [
       { name: 'external-token/first', value: first, unit: 'µs (p50)', floor, ratio: first / floor, goal: 1.3, holds: first / floor <= 1.3 },
@@ -73,13 +70,20 @@ export async function bench(): Promise<Figure[]> {
   }
 }
 
-/** Microseconds. */
-async function median(credentials: readonly string[], work: (credential: string) => Promise<unknown>): Promise<number> {
-  const times: number[] = [];
+/** Of both, in microseconds, measured in turns: what else the machine does then strikes them alike. */
+async function medians(
+  credentials: readonly string[],
+  work: (credential: string) => Promise<unknown>,
+  floor: (credential: string) => Promise<unknown>,
+): Promise<[number, number]> {
+  const times: [number[], number[]] = [[], []];
   for (const credential of credentials) {
-    const start = performance.now();
-    await work(credential);
-    times.push((performance.now() - start) * 1_000);
+    for (const [at, each] of [floor, work].entries()) {
+      const start = performance.now();
+      await each(credential);
+      times[at]?.push((performance.now() - start) * 1_000);
+    }
   }
-  return Math.round((times.sort((a, b) => a - b)[times.length >> 1] ?? Number.NaN) * 10) / 10;
+  const [bare, ours] = times.map((all) => Math.round((all.sort((a, b) => a - b)[all.length >> 1] ?? Number.NaN) * 10) / 10);
+  return [ours ?? Number.NaN, bare ?? Number.NaN];
 }
