@@ -46,8 +46,13 @@ const routes = [
   'POST /api/quota/check',
   'POST /api/policy/explain',
   'DELETE /tenants/{tenantId}/policies/{name}',
+  'DELETE /tenants/{tenantId}/issuers/{name}',
+  'DELETE /tenants/{tenantId}/members/{subject}',
+  'POST /auth/logout',
+  'PUT /tenants/{tenantId}/issuers/{name}',
+  'PUT /tenants/{tenantId}/members/{subject}',
 ];
-const bodiless = [routes[1], routes[4], routes[10]];
+const bodiless = [routes[1], routes[4], ...routes.slice(10, 14)];
 /** These read plain text. */
 const textRoutes = ['PUT /tenants/{tenantId}/policies/{name}'];
 
@@ -62,7 +67,8 @@ function send(
     .replace('{agentId}', 'known')
     .replace('{id}', 'known')
     .replace('{integration}', 'notion')
-    .replace('{name}', 'known');
+    .replace('{name}', 'known')
+    .replace('{subject}', 'known');
   return (route === 'POST /tenants' ? platform : owner).ask(method, path, { ...(body !== undefined && { body }), headers });
 }
 

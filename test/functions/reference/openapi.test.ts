@@ -80,6 +80,9 @@ describe('GET /api/openapi.json', () => {
       '/api/health',
       '/api/openapi.json',
       '/api/ready',
+      '/auth/callback/{provider}',
+      '/auth/login/{provider}',
+      '/auth/logout',
       '/problems/{code}',
     ]);
     for (const { operation } of rowsOf(document)) {
