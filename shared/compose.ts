@@ -7,6 +7,7 @@ import { type Config, parseConfig } from './config/config.ts';
 import { ConnectionService } from './credentials/connections.ts';
 import { DataKeys } from './credentials/data-keys.ts';
 import { ApiKeyCheck } from './identity/api-keys.ts';
+import { AuthFailures } from './identity/auth-failures.ts';
 import { Authenticator } from './identity/authenticate.ts';
 import { ExternalTokenCheck } from './identity/external-tokens.ts';
 import { IssuerService } from './identity/issuers.ts';
@@ -63,6 +64,7 @@ function compose(config: Config) {
     return ledger.append(scope, cause, { action: 'platform.assumed', entity: { type: 'tenant', id: scope.tenantId }, new: { reason } });
   });
   const crossTenant = new CrossTenantRecorder(ledger, platform);
+  const authFailures = new AuthFailures(ledger, platform);
 
   const tenantRecords = new TenantRecords(store);
   const directory = new TenantDirectory(platformDocuments);
@@ -99,6 +101,7 @@ function compose(config: Config) {
     ledger,
     platform,
     crossTenant,
+    authFailures,
     tenantRecords,
     tenants,
     members,
@@ -121,6 +124,7 @@ function compose(config: Config) {
     /** Waits for what is still being written, then closes every connection. */
     async close(): Promise<void> {
       crossTenant.flush();
+      authFailures.flush();
       await ledger.flush();
       await Promise.all([bus.close(), outbound.close()]);
     },

@@ -83,5 +83,5 @@ export class HttpExchange {
 /** The address Azure's front end appended last, without its port. What stands before it was sent by the caller and proves nothing. */
 function clientAddress(request: HttpRequest): string | undefined {
   const last = request.headers.get('x-forwarded-for')?.split(',').at(-1)?.trim();
-  return last?.replace(/^(\d+\.\d+\.\d+\.\d+):\d+$/, '$1').slice(0, 64);
+  return last?.replace(/^(\d+\.\d+\.\d+\.\d+):\d+$|^\[(.+)\](:\d+)?$/, '$1$2').slice(0, 64) || undefined;
 }

@@ -1,5 +1,6 @@
 // The auth chain: what a request presents, and the first provider that knows it.
 import type { Problem } from '../errors/problem.ts';
+import type { Trace } from '../telemetry/trace.ts';
 import type { Identity } from './identity.ts';
 
 /** What a request shows of who sends it. `credential` is a bearer token or an API key, however it was sent. */
@@ -15,13 +16,16 @@ export interface Presented {
   /** `X-Dev-Tenant` and `X-Dev-User`. */
   readonly devTenant?: string;
   readonly devUser?: string;
+  /** The request it came with, for the ledger. */
+  readonly requestId?: string;
+  readonly trace?: Trace;
 }
 
 type Finding = Identity | Problem | undefined;
 
 /**
- * One way to prove who calls, one file. Answers undefined for what it does not know or does not accept, a Problem for what it knows and refuses
- * otherwise than by 401, and throws a DependencyError when it cannot tell.
+ * One way to prove who calls, one file. Answers undefined for what is not of its kind, a Problem for what it knows and refuses (the 401 of
+ * `AuthFailures.record`, which has recorded why), and throws a DependencyError when it cannot tell.
  */
 export interface Provider {
   identify(presented: Presented): Promise<Finding> | Finding;

@@ -1,27 +1,24 @@
 // Cross-tenant attempts: logged at ERROR and written to the caller's and the platform's ledger, at most ten a minute for one caller.
 // The tenant that was named is not looked up and does not hear of it.
-import { LRUCache } from 'lru-cache';
-import { now } from '../clock/clock.ts';
 import type { TenantIdentity } from '../identity/identity.ts';
 import type { PlatformScope } from '../scope/scope.ts';
 import { log } from '../telemetry/log.ts';
+import { Coalescer } from './coalescer.ts';
 import type { Cause, EventDraft } from './event.ts';
 import type { Ledger } from './ledger.ts';
 
-const windowMs = 60_000;
-const perWindow = 10;
-
-interface Window {
-  readonly opened: number;
-  count: number;
-  /** Tells what was held back, and ends the window. */
-  readonly close: () => void;
+interface Attempt {
+  readonly caller: TenantIdentity;
+  readonly cause: Cause;
+  readonly functionName: string;
+  /** Where the other tenant was named. */
+  readonly place: string;
 }
 
 export class CrossTenantRecorder {
   readonly #ledger: Ledger;
   readonly #platform: PlatformScope;
-  readonly #windows = new LRUCache<string, Window>({ max: 10_000 });
+  readonly #attempts = new Coalescer<Attempt>({ perWindow: 10, windows: 10_000 }, (attempt, attempts) => this.#write(attempt, attempts));
 
   constructor(ledger: Ledger, platform: PlatformScope) {
     this.#ledger = ledger;
@@ -30,35 +27,16 @@ export class CrossTenantRecorder {
 
   /** `place` says where the other tenant was named. Answers at once; the events follow. */
   record(caller: TenantIdentity, cause: Cause, functionName: string, place: string): void {
-    const key = `${caller.tenantId} ${caller.subject}`;
-    let window = this.#windows.get(key);
-    if (!window || now() - window.opened >= windowMs) {
-      window = this.#open(key, caller, cause, functionName);
-    }
-    window.count += 1;
-    if (window.count <= perWindow) this.#write(caller, cause, functionName, { place, attempts: 1 });
+    this.#attempts.record(`${caller.tenantId} ${caller.subject}`, { caller, cause, functionName, place });
   }
 
   /** Tells at once what is held back: this process ends. */
   flush(): void {
-    for (const window of [...this.#windows.values()]) window.close();
+    this.#attempts.flush();
   }
 
-  /** What a window held back is told by one more event when it ends. */
-  #open(key: string, caller: TenantIdentity, cause: Cause, functionName: string): Window {
-    const close = () => {
-      clearTimeout(timer);
-      if (this.#windows.get(key) === window) this.#windows.delete(key);
-      const held = window.count - perWindow;
-      if (held > 0) this.#write(caller, cause, functionName, { place: 'several', attempts: held });
-    };
-    const window: Window = { opened: now(), count: 0, close };
-    const timer = setTimeout(close, windowMs).unref();
-    this.#windows.set(key, window);
-    return window;
-  }
-
-  #write(caller: TenantIdentity, cause: Cause, functionName: string, what: { place: string; attempts: number }): void {
+  #write({ caller, cause, functionName, place }: Attempt, attempts: number): void {
+    const what = { place: attempts === 1 ? place : 'several', attempts };
     log.error('cross-tenant attempt', caller.tenantId, {
       requestId: cause.requestId,
       actor: cause.actor.id,

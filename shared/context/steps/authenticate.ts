@@ -1,10 +1,14 @@
 // Who is calling. No credential, a false one and an ended one look the same from outside.
 import type { Services } from '../../compose.ts';
 import { Problem } from '../../errors/problem.ts';
+import { unauthenticated } from '../../identity/auth-failures.ts';
 import type { Presented } from '../../identity/authenticate.ts';
 import type { HttpExchange } from '../exchange.ts';
 
-export async function authenticate(exchange: HttpExchange, { authenticator, store }: Services): Promise<Problem | undefined> {
+/** No provider takes it for one of its own. */
+const unknown = { code: 'credential_unknown', entity: { type: 'credential', id: 'unknown' } } as const;
+
+export async function authenticate(exchange: HttpExchange, { authenticator, authFailures, store }: Services): Promise<Problem | undefined> {
   if (exchange.contract.access.kind === 'anyone') return undefined;
   const presented = presentedBy(exchange);
   const finding =
@@ -15,13 +19,14 @@ export async function authenticate(exchange: HttpExchange, { authenticator, stor
       return authenticator.identify(presented);
     }));
   if (finding instanceof Problem) return finding;
-  if (!finding) return new Problem('unauthenticated', { headers: { 'WWW-Authenticate': 'Bearer realm="flowgrid"' } });
+  const sentNone = presented && presented.credential === undefined && presented.cookie === undefined;
+  if (!finding) return sentNone ? unauthenticated : authFailures.record(exchange, unknown);
   exchange.identity = finding;
   return undefined;
 }
 
 /** Undefined when a credential is malformed, or two differing ones were sent: whoever sends one means it, and nothing else speaks for them. */
-function presentedBy({ request, url, ip, cookies }: HttpExchange): Presented | undefined {
+function presentedBy({ request, url, ip, cookies, requestId, trace }: HttpExchange): Presented | undefined {
   // The host lets a query parameter named `headers` take the place of all headers, and a credential never comes in a query string.
   if ([...url.searchParams.keys()].some((name) => name.toLowerCase() === 'headers')) return undefined;
   const header = (name: string) => request.headers.get(name) ?? undefined;
@@ -38,6 +43,8 @@ function presentedBy({ request, url, ip, cookies }: HttpExchange): Presented | u
     ip,
     devTenant: header('x-dev-tenant'),
     devUser: header('x-dev-user'),
+    requestId,
+    trace,
   });
 }
 
