@@ -9,6 +9,9 @@ import { DataKeys } from './credentials/data-keys.ts';
 import { ApiKeyCheck } from './identity/api-keys.ts';
 import { AuthFailures } from './identity/auth-failures.ts';
 import { Authenticator } from './identity/authenticate.ts';
+import { DevIdentity } from './identity/dev-identity.ts';
+import { KeyHistory } from './identity/key-history.ts';
+import { KeyService } from './identity/key-service.ts';
 import { ExternalTokenCheck } from './identity/external-tokens.ts';
 import { IssuerService } from './identity/issuers.ts';
 import { KeySets } from './identity/key-sets.ts';
@@ -71,15 +74,18 @@ function compose(config: Config) {
   const tenants = new TenantService({ config, platformDocuments, directory, records: tenantRecords, ledger, bus });
   const memberships = new Memberships(platformDocuments);
   const members = new MemberService({ store, ledger, platform, memberships });
-  const apiKeys = new ApiKeyCheck(store);
+  const keyHistory = new KeyHistory(store);
+  const keys = new KeyService({ store, ledger, history: keyHistory });
+  const apiKeys = new ApiKeyCheck({ store, history: keyHistory, failures: authFailures });
   const policies = new PolicyStore({ store, ledger });
   const policyEngine = new PolicyEngine(policies);
   const sessions = new SessionService({ config, store, ledger, members });
   const authenticator = new Authenticator([
-    new PlatformKeyCheck(config.platformKeys, platform),
+    new PlatformKeyCheck(config, platform, authFailures),
     apiKeys,
     new ExternalTokenCheck(config, store, new KeySets(outbound)),
     sessions,
+    ...(config.devIdentity ? [new DevIdentity(tenantRecords)] : []),
   ]);
   const quotas = new QuotaCounters(store, tenantRecords);
 
@@ -107,6 +113,7 @@ function compose(config: Config) {
     members,
     memberships,
     apiKeys,
+    keys,
     authenticator,
     policies,
     policyEngine,
@@ -118,14 +125,14 @@ function compose(config: Config) {
     dataKeys,
     queues,
     registry,
-    agentEnvironments: new AgentEnvironments({ config, ledger, signingKeys }),
+    agentEnvironments: new AgentEnvironments({ config, ledger, signingKeys, keyHistory }),
     catalog,
     connections,
     /** Waits for what is still being written, then closes every connection. */
     async close(): Promise<void> {
       crossTenant.flush();
       authFailures.flush();
-      await ledger.flush();
+      await Promise.all([ledger.flush(), keyHistory.flush()]);
       await Promise.all([bus.close(), outbound.close()]);
     },
   };

@@ -25,6 +25,7 @@ export const environment = http({
   policy: ({ path }) => ({ action: 'agent:environment', resource: { type: 'Agent', id: path.agentId } }),
   answers: { 200: Environment },
   audit: 'key.created',
+  secrets: ['FLOWGRID_API_TOKEN', 'FLOWGRID_TENANT_SECRET'],
   handle: async ({ scope, path, exchange }, { agentEnvironments }) => {
     const made = await agentEnvironments.make(scope, exchange.cause, path.agentId);
     if (made instanceof Problem) return made;

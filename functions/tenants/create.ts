@@ -29,6 +29,7 @@ export const create = platformHttp({
   body: Body,
   answers: { 201: Created, 200: TenantView },
   audit: 'tenant.created',
+  secrets: ['key'],
   handle: async ({ identity, exchange, body }, { tenants }) => {
     const { placement, ...order } = body;
     const made = await tenants.create(

@@ -64,7 +64,7 @@ function operation(contract: HttpContract): ZodOpenApiOperationObject {
     security: access.kind === 'anyone' ? [] : [{ bearer: [] }, { apiKey: [] }],
     ...(needed && { description: needed }),
     ...(Object.keys(parameters).length > 0 && { requestParams: parameters }),
-    ...(body && { requestBody: { required: true, content: bodyContent(accepts ?? 'json', body) } }),
+    ...(body && { requestBody: { required: !body.safeParse(undefined).success, content: bodyContent(accepts ?? 'json', body) } }),
     responses: responses(answers, summary),
   };
 }

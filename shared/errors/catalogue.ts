@@ -188,6 +188,19 @@ export const catalogue = {
     remedy: 'Try again after the seconds in Retry-After.',
     retry: true,
   },
+  // Keys
+  key_ended: {
+    status: 409,
+    title: 'Key ended',
+    explanation: 'The key has been rotated before, or its time is over.',
+    remedy: 'Rotate the key that took its place, or make a new one.',
+  },
+  last_key: {
+    status: 409,
+    title: 'Last key',
+    explanation: 'This is the key you call with, and no other key of the tenant may manage keys: without it nobody could make one.',
+    remedy: 'Rotate it, make another key that holds `keys:manage` first, or let a signed-in person revoke it.',
+  },
   // Tenants
   issuer_exists: {
     status: 409,

@@ -1,6 +1,6 @@
 // The text of an API key: `fg_{tenantId}_{keyId}_{secret}{crc32}`. It names its partition, so checking it is one point read; the checksum lets
 // scanners tell a leaked key from a chance string, and lets us refuse a mistyped one without a read.
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import { randomName } from '../clock/clock.ts';
 
@@ -12,6 +12,10 @@ export interface KeyText {
 }
 
 const shape = /^fg_([a-z0-9-]{3,40})_([a-z2-7]{12})_([a-z2-7]{52})([0-9a-f]{8})$/;
+
+export function isKeyId(text: string): boolean {
+  return /^[a-z2-7]{12}$/.test(text);
+}
 
 /** A new key of a tenant (or of `platform`): the text to show once, and what to keep of it. */
 export function makeKey(tenantId: string): KeyText & { readonly text: string } {
@@ -34,5 +38,5 @@ function checksum(body: string): string {
 }
 
 function digest(text: string): string {
-  return createHash('sha256').update(text).digest('base64');
+  return hash('sha256', text, 'base64');
 }

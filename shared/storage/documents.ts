@@ -59,8 +59,8 @@ export function create<Body>(kind: DocumentKind<Body>, name: string, body: Body,
   return { op: 'create', kind, name, body, ...(ttlSeconds !== undefined && { ttlSeconds }) };
 }
 
-export function put<Body>(kind: DocumentKind<Body>, name: string, body: Body): Change {
-  return { op: 'put', kind, name, body };
+export function put<Body>(kind: DocumentKind<Body>, name: string, body: Body, ttlSeconds?: number): Change {
+  return { op: 'put', kind, name, body, ...(ttlSeconds !== undefined && { ttlSeconds }) };
 }
 
 /** A lifetime the document had is gone, unless it is given anew. */

@@ -28,22 +28,33 @@ export class Memory {
     return this.#recall(tenantId, `${tenantId} ${kind.type}:${name}`, read);
   }
 
+  /** What asking for one would find without a read. */
+  knows(tenantId: string, kind: RememberedKind<unknown>, name: string): 'present' | 'absent' | undefined {
+    const key = `${tenantId} ${kind.type}:${name}`;
+    if (this.#isGood(this.#present.get(key), tenantId)) return 'present';
+    return this.#isGood(this.#absent.get(key), tenantId) ? 'absent' : undefined;
+  }
+
   all<Body>(tenantId: string, kind: RememberedKind<Body>, read: () => Promise<Stored<Body>[]>): Promise<readonly Stored<Body>[]> {
     return this.#recall(tenantId, `${tenantId} ${kind.type}`, read);
   }
 
   async #recall<Value>(tenantId: string, key: string, read: () => Promise<Value>): Promise<Value> {
     await this.#epoch.fresh();
-    const generation = this.#epoch.generation(tenantId);
     const known = this.#present.get(key) ?? this.#absent.get(key);
     // A key names one kind and one name, and only the reader of that kind puts anything there.
-    if (known?.generation === generation && now() - known.readAt < keptMs) return known.value as Promise<Value>;
+    if (known && this.#isGood(known, tenantId)) return known.value as Promise<Value>;
+    const generation = this.#epoch.generation(tenantId);
     const value = read();
     const entry: Entry = { generation, readAt: now(), value };
     this.#present.set(key, entry);
     const drop = () => this.#present.peek(key) === entry && this.#present.delete(key);
     value.then((found) => isNothing(found) && drop() && this.#absent.set(key, entry), drop);
     return value;
+  }
+
+  #isGood(entry: Entry | undefined, tenantId: string): boolean {
+    return entry?.generation === this.#epoch.generation(tenantId) && now() - entry.readAt < keptMs;
   }
 }
 

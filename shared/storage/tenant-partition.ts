@@ -53,6 +53,12 @@ export class TenantStore {
     return this.#memory.one(claimedBy(candidate), kind, name, () => this.verify(candidate, kind, name));
   }
 
+  /** What `remembered` would find without a read, as of the last time the epoch was looked at; undefined when it would have to read. */
+  known(candidate: CandidateScope | TenantScope, kind: RememberedKind<unknown>, name: string): 'present' | 'absent' | undefined {
+    mayRead(candidate, kind);
+    return this.#memory.knows(claimedBy(candidate), kind, name);
+  }
+
   /** All documents of a kind that a tenant has few of (up to 1,000), under the same promise. */
   rememberedAll<Body>(scope: CandidateScope | TenantScope, kind: RememberedKind<Body>): Promise<readonly Stored<Body>[]> {
     mayRead(scope, kind);

@@ -14,7 +14,7 @@ export async function readBody(exchange: HttpExchange): Promise<Problem | undefi
   const bytes = await collect(request, contract.bodyLimit ?? defaultLimit);
   if (!bytes) return new Problem('payload_too_large');
   if (bytes.length === 0) {
-    if (contract.body) return new Problem('invalid_json', { detail: 'A body is needed.' });
+    if (contract.body && !contract.body.safeParse(undefined).success) return new Problem('invalid_json', { detail: 'A body is needed.' });
     return undefined;
   }
   const form = formOf(request.headers.get('content-type') ?? '', contract.accepts ?? 'json');
