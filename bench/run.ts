@@ -4,6 +4,7 @@ import type { Figure } from './figure.ts';
 
 const benches: Record<string, () => Promise<{ bench: () => Promise<Figure[]> }>> = {
   'functions-host': () => import('./functions-host.ts'),
+  auth: () => import('./auth.ts'),
   pipeline: () => import('./pipeline.ts'),
   policy: () => import('./policy.ts'),
   'external-tokens': () => import('./external-tokens.ts'),

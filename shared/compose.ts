@@ -51,7 +51,8 @@ export function theServices(): Services {
   return services;
 }
 
-function compose(config: Config) {
+/** Used directly only by what measures: a process has one set of services. */
+export function compose(config: Config) {
   setLogLevel(config.logLevel);
   const cosmos = new Cosmos(config);
   const store = new TenantStore(cosmos, new Epoch(cosmos));

@@ -198,8 +198,9 @@ export const catalogue = {
   last_key: {
     status: 409,
     title: 'Last key',
-    explanation: 'This is the key you call with, and no other key of the tenant may manage keys: without it nobody could make one.',
-    remedy: 'Rotate it, make another key that holds `keys:manage` first, or let a signed-in person revoke it.',
+    explanation:
+      'This is the key you call with, and no other key of the tenant may manage keys for good: without it nobody could make one.',
+    remedy: 'Rotate it, make another key that holds `keys:manage` first, or revoke it with another credential.',
   },
   // Tenants
   issuer_exists: {

@@ -12,7 +12,7 @@ import type { AuthFailures } from './auth-failures.ts';
 import type { Presented, Provider } from './authenticate.ts';
 import type { TenantIdentity } from './identity.ts';
 import type { KeyHistory } from './key-history.ts';
-import { type KeyText, makeKey, readKey } from './key-text.ts';
+import { digest, type KeyText, makeKey, readKey } from './key-text.ts';
 import { type Role, roleNames, roles, type Scope, tenantScopes } from './scopes.ts';
 import { SourceThrottle } from './throttle.ts';
 
@@ -63,29 +63,53 @@ interface Services {
   readonly failures: AuthFailures;
 }
 
+/** A key that was right here. */
+interface Proven {
+  readonly identity: TenantIdentity;
+  readonly record: ApiKey;
+  /** Of the tenant, and when: what may have changed since is checked again. */
+  readonly generation: number;
+  readonly at: number;
+}
+
+const provenMs = 10_000;
+
 export class ApiKeyCheck implements Provider {
   readonly #services: Services;
   readonly #throttle = new SourceThrottle();
-  /** Hashes of keys that were right here: looking such a key up again is not what a source is slowed for. */
-  readonly #proven = new LRUCache<string, true>({ max: 20_000 });
+  /** By the hash of the key. To look such a key up again is never what a source is slowed for. */
+  readonly #proven = new LRUCache<string, Proven>({ max: 20_000 });
 
   constructor(services: Services) {
     this.#services = services;
   }
 
   /** What is not of a key's shape, or has a wrong checksum, is no key: it costs nothing. */
-  async identify(presented: Presented): Promise<TenantIdentity | Problem | undefined> {
-    const key = presented.credential === undefined ? undefined : readKey(presented.credential);
-    if (!key) return undefined;
-    const claimed = TenantId.safeParse(key.tenantId);
-    if (!claimed.success) return undefined;
+  identify(presented: Presented): Promise<TenantIdentity | Problem | undefined> | TenantIdentity | undefined {
+    const { credential } = presented;
+    if (!credential?.startsWith('fg_')) return undefined;
+    const { store, history } = this.#services;
+    const proven = this.#proven.get(digest(credential));
+    const mayTrust = proven && !store.fresh() && proven.generation === store.generation(proven.identity.tenantId);
+    if (!mayTrust || now() - proven.at >= provenMs || isOver(proven.record)) return this.#check(presented, credential, proven);
+    const { identity } = proven;
+    history.used(identity.scope, identity.subject);
+    return identity;
+  }
+
+  async #check(presented: Presented, credential: string, proven: Proven | undefined): Promise<TenantIdentity | Problem | undefined> {
+    const key = readKey(credential);
+    const claimed = TenantId.safeParse(key?.tenantId);
+    if (!key || !claimed.success) return undefined;
     const candidate = new CandidateScope(claimed.data);
     const { store, history } = this.#services;
     const known = store.known(candidate, ApiKeys, key.keyId);
-    if (known !== 'present' && !this.#proven.has(key.sha256)) {
-      const slowed = this.#throttle.slowed(presented.ip);
-      if (slowed) return this.#refuse(presented, 'source_slowed', key, undefined) && slowed;
+    const slowed = known === 'present' || proven ? undefined : this.#throttle.slowed(presented.ip);
+    if (slowed) {
+      this.#refuse(presented, 'source_slowed', key, undefined);
+      return slowed;
     }
+    const generation = store.generation(claimed.data);
     const record = await store.remembered(candidate, ApiKeys, key.keyId);
     if (!record) return this.#refuseAbsent(presented, candidate, key, known === undefined);
     if (!timingSafeEqual(Buffer.from(record.sha256), Buffer.from(key.sha256))) {
@@ -94,10 +118,10 @@ export class ApiKeyCheck implements Provider {
       return this.#throttle.slowed(presented.ip) ?? refusal;
     }
     if (isOver(record)) return this.#refuse(presented, record.rotatedTo === undefined ? 'key_expired' : 'key_rotated', key, claimed.data);
-    this.#proven.set(key.sha256, true);
-    const scope = new TenantScope(claimed.data, 'identity');
-    history.used(scope, key.keyId);
-    return identityOf(scope, key.keyId, record);
+    const identity = identityOf(new TenantScope(claimed.data, 'identity'), key.keyId, record);
+    this.#proven.set(key.sha256, { identity, record, generation, at: now() });
+    history.used(identity.scope, key.keyId);
+    return identity;
   }
 
   async #refuseAbsent(presented: Presented, candidate: CandidateScope, key: KeyText, wasRead: boolean): Promise<Problem> {

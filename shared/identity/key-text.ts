@@ -7,7 +7,7 @@ import { randomName } from '../clock/clock.ts';
 export interface KeyText {
   readonly tenantId: string;
   readonly keyId: string;
-  /** Base64 SHA-256 of the whole text: all that is ever stored of a key. */
+  /** Base64 SHA-256 of the whole text. */
   readonly sha256: string;
 }
 
@@ -37,6 +37,7 @@ function checksum(body: string): string {
   return crc32(body).toString(16).padStart(8, '0');
 }
 
-function digest(text: string): string {
+/** All that is ever stored of a key. */
+export function digest(text: string): string {
   return hash('sha256', text, 'base64');
 }

@@ -50,6 +50,10 @@ const samples: Readonly<Record<string, Sample>> = {
   'GET /problems/{code}': { asAnother: open },
   'GET /tenants': { asAnother: '403 scope_missing' },
   'GET /tenants/{tenantId}': { asAnother: inThePath },
+  'DELETE /tenants/{tenantId}/api-keys/{keyId}': { asAnother: inThePath },
+  'GET /tenants/{tenantId}/api-keys': { asAnother: inThePath },
+  'POST /tenants/{tenantId}/api-keys': { json: { name: 'planted' }, asAnother: inThePath },
+  'POST /tenants/{tenantId}/api-keys/{keyId}/rotate': { asAnother: inThePath },
   'GET /tenants/{tenantId}/audit': { asAnother: inThePath },
   'GET /tenants/{tenantId}/integrations': { asAnother: inThePath },
   'GET /tenants/{tenantId}/policies': { asAnother: inThePath },
@@ -131,6 +135,7 @@ function send({ path, method }: Row, twist: Twist): Promise<Answer> {
     .replace('{code}', 'not_found')
     .replace('{provider}', 'idp')
     .replace('{subject}', 'nobody')
+    .replace('{keyId}', 'aaaaaaaaaaaa')
     .replaceAll(/\{(id|agentId)\}/g, 'target');
   const search = [query, twist.query].filter((part) => part !== undefined).join('&');
   const asker = new Asker(local.api, 'key' in twist ? twist.key : victim.key);
@@ -263,9 +268,11 @@ const denied = [
   'issuer.written scope_missing',
   'policy.deleted scope_missing',
   'policy.written scope_missing',
-  'key.created scope_missing',
   'member.written scope_missing',
   'member.removed scope_missing',
+  ...Array<string>(2).fill('key.created scope_missing'),
+  'key.rotated scope_missing',
+  'key.revoked scope_missing',
 ];
 
 describe('the table', () => {

@@ -66,6 +66,10 @@ describe('a credential', () => {
     problemOf(await by({ authorization: `Bearer ${tenant.key}`, 'x-api-key': local.platformKey }), 401, 'unauthenticated');
   });
 
+  test('of development is none without its setting', async () => {
+    problemOf(await by({ 'x-dev-tenant': tenant.id, 'x-dev-user': 'ada' }), 401, 'unauthenticated');
+  });
+
   test('in any other form is none', async () => {
     const basic = `Basic ${btoa(`x:${tenant.key}`)}`;
     for (const authorization of [tenant.key, basic, 'Bearer', `Bearer ${tenant.key} x`, `Token ${tenant.key}`, `Bearer "${tenant.key}"`])
