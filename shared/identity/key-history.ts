@@ -57,10 +57,11 @@ export class KeyHistory {
     this.#writes.add(write);
   }
 
-  /** When keys were last used, by key id, for keys behind `after` in the order of ids. A key is missing that was not used for 400 days. */
-  async lastUses(scope: TenantScope, after: string | undefined): Promise<ReadonlyMap<string, string>> {
-    const uses = await this.#store.of(scope).list(KeyUses, { limit: 2_000, ...(after !== undefined && { after }) });
-    return new Map(uses.map(({ name, body }) => [name, body.usedAt]));
+  /** When each of these keys was last used; undefined for one that was not for 400 days. A page of keys at most: each is a point read. */
+  async lastUses(scope: TenantScope, keyIds: readonly string[]): Promise<(string | undefined)[]> {
+    const partition = this.#store.of(scope);
+    const uses = await Promise.all(keyIds.map((keyId) => partition.read(KeyUses, keyId)));
+    return uses.map((use) => use?.body.usedAt);
   }
 
   /** Keeps for 90 days how keys came to their end. They are out of force whether or not this can be kept, so it does not fail. */

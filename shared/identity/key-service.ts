@@ -43,11 +43,13 @@ export class KeyService {
   /** Keys in the order of their ids, those whose time is over included until they are revoked or make room. */
   async list(scope: TenantScope, limit: number, after: string | undefined): Promise<{ items: ListedKey[]; next?: string }> {
     const { store, history } = this.#services;
-    const [keys, uses] = await Promise.all([
-      store.of(scope).list(ApiKeys, { limit: limit + 1, ...(after !== undefined && { after }) }),
-      history.lastUses(scope, after),
-    ]);
-    const items = keys.slice(0, limit).map(({ name, body }) => listedViewOf(name, body, uses.get(name)));
+    const keys = await store.of(scope).list(ApiKeys, { limit: limit + 1, ...(after !== undefined && { after }) });
+    const page = keys.slice(0, limit);
+    const uses = await history.lastUses(
+      scope,
+      page.map(({ name }) => name),
+    );
+    const items = page.map(({ name, body }, at) => listedViewOf(name, body, uses[at]));
     const last = items.at(-1);
     return keys.length > limit && last ? { items, next: last.keyId } : { items };
   }

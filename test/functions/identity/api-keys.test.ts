@@ -1,7 +1,15 @@
 // API keys from outside: made, listed, rotated and revoked, never wider than their maker, and dead on every host within two seconds.
 import { beforeAll, describe, expect, inject, test } from 'vitest';
+import { parseConfig } from '../../../shared/config/config.ts';
+import { newApiKey } from '../../../shared/identity/api-keys.ts';
 import { type Role, roles } from '../../../shared/identity/scopes.ts';
+import { TenantId } from '../../../shared/scope/ids.ts';
+import { TenantScope } from '../../../shared/scope/maker.ts';
+import { Cosmos } from '../../../shared/storage/cosmos.ts';
+import { Epoch } from '../../../shared/storage/epoch.ts';
+import { TenantStore } from '../../../shared/storage/tenant-partition.ts';
 import { newTenant, type TestTenant, until } from '../../flowgrid.ts';
+import { exampleValues } from '../../shared/config/settings.ts';
 import { type Answer, Asker, problemOf } from '../asker.ts';
 import { promisedMs } from '../promised.ts';
 import { changesNothing, settledTrail } from '../trail.ts';
@@ -141,6 +149,37 @@ describe('POST /tenants/{tenantId}/api-keys', () => {
     for (const host of [here, there]) await until('the key has expired', async () => (await statusOf(key, host)) === 401, promisedMs);
     expect(Date.now()).toBeGreaterThanOrEqual(Date.parse(expiresAt ?? ''));
   });
+});
+
+test('a tenant has a thousand keys at most, and those that are over make room', async () => {
+  const own = await newTenant(local);
+  const scope = new TenantScope(TenantId.parse(own.id), 'identity');
+  const twin = { FLOWGRID_COSMOS_ENDPOINT: local.cosmos.endpoint, FLOWGRID_INSECURE_COSMOS_KEY: local.cosmos.key };
+  const cosmos = new Cosmos(parseConfig({ ...exampleValues, ...twin }));
+  const partition = new TenantStore(cosmos, new Epoch(cosmos)).of(scope);
+  const some = (count: number, expiresAt?: string) =>
+    partition.commit(
+      Array.from(
+        { length: count },
+        () => newApiKey(scope.tenantId, { name: 'one of many', role: 'viewer', expiresAt, createdBy: 'test' }).change,
+      ),
+    );
+  for (let count = 0; count < 9; count++) await some(100);
+  await some(98);
+  const asker = new Asker(here, own.key);
+  const create = () => asker.ask('POST', `/tenants/${own.id}/api-keys`, { json: { name: 'one more' } });
+  expect((await create()).status).toBe(201);
+  problemOf(await create(), 429, 'quota_exceeded');
+  const { items } = await asker.get<{ items: Listed[] }>(`/tenants/${own.id}/api-keys?limit=2`);
+  const [first] = items.filter(({ keyId }) => !own.key.includes(keyId));
+  problemOf(
+    await asker.ask('POST', `/tenants/${own.id}/api-keys/${first?.keyId}/rotate`, { json: { graceSeconds: 5 } }),
+    429,
+    'quota_exceeded',
+  );
+  expect((await asker.ask('POST', `/tenants/${own.id}/api-keys/${first?.keyId}/rotate`)).status).toBe(201);
+  await some(1, '2026-01-01T00:00:00.000Z');
+  expect((await create()).status).toBe(201);
 });
 
 describe('GET /tenants/{tenantId}/api-keys', () => {
