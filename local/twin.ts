@@ -41,7 +41,12 @@ onOrders<Orders>(async ({ folder, parts, ports, durable, secrets, ownsFaults }) 
         { name: 'serviceBusAdmin', service: { port: service.adminPort, stop: async () => undefined } },
       ];
     },
-    keyVault: async () => [{ name: 'keyVault', service: await startKeyVault({ ...optionsFor('keyVault'), token: secrets.keyVaultToken }) }],
+    keyVault: async () => [
+      {
+        name: 'keyVault',
+        service: await startKeyVault({ ...optionsFor('keyVault'), token: secrets.keyVaultToken, purgeProtection: true }),
+      },
+    ],
     blobs: async () => [{ name: 'blobs', service: await startBlobs({ ...optionsFor('blobs'), accountKey: secrets.blobKey }) }],
     upstreams: async () => [
       { name: 'upstreams', service: await startRestUpstream({ ...optionsFor('upstreams'), token: secrets.upstreamToken }) },

@@ -34,11 +34,14 @@ import { Epoch } from './storage/epoch.ts';
 import { PlatformDocuments } from './storage/platform-documents.ts';
 import { TenantStore } from './storage/tenant-partition.ts';
 import { setLogLevel } from './telemetry/log.ts';
+import { TenantChanges } from './tenancy/change.ts';
 import { TenantDirectory } from './tenancy/directory.ts';
+import { ErasureRecords } from './tenancy/erasure.ts';
 import { MemberService } from './tenancy/members.ts';
 import { Memberships } from './tenancy/memberships.ts';
 import { TenantRecords } from './tenancy/tenant.ts';
 import { TenantService } from './tenancy/tenants.ts';
+import { Unfinished } from './tenancy/unfinished.ts';
 import { Vault } from './vault/vault.ts';
 
 export type Services = ReturnType<typeof compose>;
@@ -63,16 +66,20 @@ export function compose(config: Config) {
   const outbound = new Outbound(config);
 
   const ledger = new Ledger(store);
-  const platform = new PlatformScope((scope, reason) => {
+  const platform = new PlatformScope((ledgerOf, tenantId, reason) => {
     const cause = { actor: { type: 'system', id: 'platform', method: 'internal' }, requestId: newId() } as const;
-    return ledger.append(scope, cause, { action: 'platform.assumed', entity: { type: 'tenant', id: scope.tenantId }, new: { reason } });
+    return ledger.append(ledgerOf, cause, { action: 'platform.assumed', entity: { type: 'tenant', id: tenantId }, new: { reason } });
   });
   const crossTenant = new CrossTenantRecorder(ledger, platform);
   const authFailures = new AuthFailures(ledger, platform);
 
   const tenantRecords = new TenantRecords(store);
   const directory = new TenantDirectory(platformDocuments);
-  const tenants = new TenantService({ config, platformDocuments, directory, records: tenantRecords, ledger, bus });
+  const erasures = new ErasureRecords(platformDocuments);
+  const unfinished = new Unfinished(platformDocuments, 'tenants');
+  const certificates = new Unfinished(platformDocuments, 'certificates');
+  const tenants = new TenantService({ config, platformDocuments, directory, records: tenantRecords, erasures, unfinished, ledger, bus });
+  const tenantChanges = new TenantChanges({ config, platform, records: tenantRecords, tenants, erasures, ledger });
   const memberships = new Memberships(platformDocuments);
   const members = new MemberService({ store, ledger, platform, memberships });
   const keyHistory = new KeyHistory(store);
@@ -111,6 +118,11 @@ export function compose(config: Config) {
     authFailures,
     tenantRecords,
     tenants,
+    tenantChanges,
+    directory,
+    erasures,
+    unfinished,
+    certificates,
     members,
     memberships,
     apiKeys,

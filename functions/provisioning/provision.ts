@@ -1,8 +1,9 @@
-// Makes what tenants and agents stand on. In Azure only the second function app, whose identity may do so, runs this (FLOWGRID_ROLE).
+// Makes, opens, closes and destroys what tenants and agents stand on. In Azure only the second function app, whose identity may do so, runs this
+// (FLOWGRID_ROLE).
 import * as z from 'zod';
 import { queue } from '../../shared/context/queue.ts';
 import { AgentId, TenantId } from '../../shared/scope/ids.ts';
-import { provisionTenant } from '../../shared/tenancy/provision.ts';
+import { makeAgentQueue, settleTenant } from '../../shared/tenancy/settle.ts';
 
 queue({
   name: 'provision',
@@ -13,7 +14,7 @@ queue({
     z.strictObject({ kind: z.literal('agent-queue'), tenantId: TenantId, agentId: AgentId }),
   ]),
   handle: async ({ scope, message, cause }, services) => {
-    if (message.kind === 'tenant') await provisionTenant(services, scope, cause);
-    else await services.queues.provision(scope, message.agentId);
+    if (message.kind === 'tenant') await settleTenant(services, scope, cause);
+    else await makeAgentQueue(services, scope, message.agentId);
   },
 });

@@ -30,7 +30,7 @@ export const create = platformHttp({
   answers: { 201: Created, 200: TenantView },
   audit: 'tenant.created',
   secrets: ['key'],
-  handle: async ({ identity, exchange, body }, { tenants }) => {
+  handle: async ({ identity, exchange, body }, { tenants, config }) => {
     const { placement, ...order } = body;
     const made = await tenants.create(
       identity.platform,
@@ -38,7 +38,7 @@ export const create = platformHttp({
       { ...order, ...(placement && { placement: defined(placement) }) },
     );
     if (made instanceof Problem) return made;
-    const view = viewOfTenant(made.tenant);
+    const view = viewOfTenant(made.tenant, config.flags);
     return made.ownerKey ? reply(201, { ...view, ownerKey: made.ownerKey }) : reply(200, view);
   },
 });

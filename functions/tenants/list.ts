@@ -5,7 +5,7 @@ import { platformHttp } from '../../shared/context/http.ts';
 import { PageQuery, pageOf } from '../../shared/context/pages.ts';
 import { reply } from '../../shared/context/reply.ts';
 import { Problem } from '../../shared/errors/problem.ts';
-import { TenantView, viewOfTenant } from '../../shared/tenancy/view.ts';
+import { TenantView } from '../../shared/tenancy/view.ts';
 
 const name = 'tenants-list';
 
@@ -20,6 +20,6 @@ export const list = platformHttp({
     const from = query.cursor === undefined ? 0 : readCursor(query.cursor, 'platform', name, z.int().min(0));
     if (from instanceof Problem) return from;
     const { items, next } = await tenants.list(identity.platform, from, query.limit);
-    return reply(200, { items: items.map(viewOfTenant), nextCursor: next === undefined ? null : makeCursor('platform', name, next) });
+    return reply(200, { items, nextCursor: next === undefined ? null : makeCursor('platform', name, next) });
   },
 });

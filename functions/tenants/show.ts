@@ -1,10 +1,11 @@
-// One tenant: one's own, or for the platform any.
+// One tenant: one's own, or for the platform any, also one that was erased.
 import * as z from 'zod';
+import { etagOf } from '../../shared/context/etag.ts';
 import { sharedHttp } from '../../shared/context/http.ts';
 import { reply } from '../../shared/context/reply.ts';
 import { Problem } from '../../shared/errors/problem.ts';
 import { TenantId } from '../../shared/scope/ids.ts';
-import { TenantView, viewOfTenant } from '../../shared/tenancy/view.ts';
+import { TenantView } from '../../shared/tenancy/view.ts';
 
 export const show = sharedHttp({
   name: 'tenants-show',
@@ -15,8 +16,8 @@ export const show = sharedHttp({
   path: z.object({ tenantId: TenantId }),
   answers: { 200: TenantView },
   handle: async ({ identity, path }, { tenants }) => {
-    const tenant =
-      identity.kind === 'tenant' ? await tenants.read(identity.scope) : await tenants.readFor(identity.platform, path.tenantId);
-    return tenant instanceof Problem ? tenant : reply(200, viewOfTenant(tenant));
+    const shown = identity.kind === 'tenant' ? await tenants.read(identity.scope) : await tenants.readFor(identity.platform, path.tenantId);
+    if (shown instanceof Problem) return shown;
+    return reply(200, shown.view, shown.stored && { etag: etagOf(shown.stored) });
   },
 });

@@ -63,8 +63,8 @@ function checkUse(stored: Stored<Key>, operation: Operation): void {
   }
 }
 
-export function keyRoutes(database: Database): Route[] {
-  const keys = new Objects(database, 'Key', Key);
+export function keyRoutes(database: Database, purgeProtection: boolean): Route[] {
+  const keys = new Objects(database, 'Key', Key, purgeProtection);
   const answer = (call: Call, stored: Stored<Key>) => ({ status: 200, body: shape.bundle(stored, idOf(call, 'keys', stored)) });
 
   async function create(call: Call) {

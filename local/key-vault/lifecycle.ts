@@ -17,14 +17,14 @@ export function idOf(call: Call, collection: string, stored: { name: string; ver
 }
 
 export function attributesOf(stored: Stored<unknown>): object {
-  const { enabled, nbf, exp, created, updated } = stored;
+  const { enabled, nbf, exp, created, updated, recoveryLevel } = stored;
   return {
     enabled,
     ...(nbf !== null && { nbf }),
     ...(exp !== null && { exp }),
     created,
     updated,
-    recoveryLevel: 'Recoverable+Purgeable',
+    recoveryLevel,
     recoverableDays,
   };
 }
@@ -64,7 +64,10 @@ export function lifecycleRoutes<Content>(database: Database, objects: Objects<Co
     return { status: 200, body: bundle(call, stored) };
   }
   async function purge(call: Call) {
-    await database.write(() => objects.purge(call.name));
+    await database.write(() => {
+      objects.checkPurge(call.name);
+      objects.purge(call.name);
+    });
     return { status: 204 };
   }
 

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import * as z from 'zod';
 import type { Database } from '../database.ts';
-import { Refusal } from './refusal.ts';
+import { forbidden, Refusal } from './refusal.ts';
 
 /** Days a deleted object can be recovered; afterwards it is gone. */
 export const recoverableDays = 90;
@@ -48,6 +48,7 @@ const Row = z.object({
 export interface Stored<Content> extends Omit<z.infer<typeof Row>, 'tags' | 'content'> {
   readonly tags: Readonly<Record<string, string>> | undefined;
   readonly content: Content;
+  readonly recoveryLevel: 'Recoverable' | 'Recoverable+Purgeable';
 }
 
 const Tags = z.record(z.string(), z.string());
@@ -59,11 +60,13 @@ export class Objects<Content> {
   readonly kind: 'Secret' | 'Key';
   readonly #database: Database;
   readonly #content: z.ZodType<Content>;
+  readonly #purgeProtection: boolean;
 
-  constructor(database: Database, kind: 'Secret' | 'Key', content: z.ZodType<Content>) {
+  constructor(database: Database, kind: 'Secret' | 'Key', content: z.ZodType<Content>, purgeProtection: boolean) {
     this.#database = database;
     this.kind = kind;
     this.#content = content;
+    this.#purgeProtection = purgeProtection;
   }
 
   /** Refuses a name that is taken by a deleted object, as the service does until it is recovered or purged. */
@@ -133,6 +136,14 @@ export class Objects<Content> {
     return this.find(name);
   }
 
+  /** Refuses a purge before its time where the vault has purge protection. */
+  checkPurge(name: string): void {
+    this.findDeleted(name);
+    if (!this.#purgeProtection) return;
+    const until = 'Key Vault service will automatically purge it after the retention period has passed.';
+    throw forbidden(`Operation "purge" is not allowed because purge protection is enabled for this vault. ${until}`, 'ForbiddenByPolicy');
+  }
+
   /** Destroys a deleted object for good. */
   purge(name: string): void {
     this.findDeleted(name);
@@ -179,7 +190,12 @@ export class Objects<Content> {
 
   #read(row: object): Stored<Content> {
     const { tags, content, ...rest } = Row.parse(row);
-    return { ...rest, tags: tags === null ? undefined : Tags.parse(JSON.parse(tags)), content: this.#content.parse(JSON.parse(content)) };
+    return {
+      ...rest,
+      tags: tags === null ? undefined : Tags.parse(JSON.parse(tags)),
+      content: this.#content.parse(JSON.parse(content)),
+      recoveryLevel: this.#purgeProtection ? 'Recoverable' : 'Recoverable+Purgeable',
+    };
   }
 }
 

@@ -29,8 +29,8 @@ const shape: Shape<Secret> = {
   item: (stored, id) => shape.bundle(stored, id),
 };
 
-export function secretRoutes(database: Database): Route[] {
-  const secrets = new Objects(database, 'Secret', Secret);
+export function secretRoutes(database: Database, purgeProtection: boolean): Route[] {
+  const secrets = new Objects(database, 'Secret', Secret, purgeProtection);
 
   async function set(call: Call) {
     const { value, contentType, ...given } = readBodyAs(NewSecret, call.body);

@@ -18,6 +18,8 @@ export interface KeyVaultOptions extends ServiceOptions {
   readonly token: string;
   /** Enforces the service's limits per 10 seconds; off unless given. */
   readonly limits?: boolean;
+  /** What is deleted cannot be purged before its time; off unless given, as in a vault made without it. */
+  readonly purgeProtection?: boolean;
 }
 
 const apiVersions = ['7.4', '7.5', '7.6', '2025-07-01', '2026-04-01'];
@@ -32,7 +34,8 @@ const challenge = 'Bearer authorization="https://login.invalid/00000000-0000-000
  */
 export async function startKeyVault(options: KeyVaultOptions): Promise<Service> {
   const database = new Database(join(options.folder, 'key-vault.db'), schema, options.durable);
-  const routes = [...secretRoutes(database), ...keyRoutes(database)];
+  const purgeProtection = options.purgeProtection ?? false;
+  const routes = [...secretRoutes(database, purgeProtection), ...keyRoutes(database, purgeProtection)];
   const limits = options.limits ? new Limits() : undefined;
 
   async function answer(request: IncomingMessage): Promise<Answer> {

@@ -8,7 +8,7 @@ import { loadSdk } from '../config/load-sdk.ts';
 import { plainLoopback } from '../config/loopback-transport.ts';
 import { DependencyError } from '../errors/problem.ts';
 import { type TenantScope, tenantOf } from '../scope/scope.ts';
-import { type PlatformQueue, queueName, type TenantQueue } from './queue-names.ts';
+import { type PlatformQueue, queueName, readQueueName, type TenantQueue } from './queue-names.ts';
 
 /** The name of the one rule of a pull queue: it lets its agent listen, and do nothing else. */
 export const listenRule = 'listen';
@@ -51,6 +51,24 @@ export class BusAdministration {
     return key;
   }
 
+  /** Opens or closes a queue of the tenant for sending and listening; its messages and its rule stay. One that is not there is left so. */
+  async setStatus(scope: TenantScope, queue: TenantQueue, status: 'Active' | 'Disabled'): Promise<void> {
+    const name = queueName(tenantOf(scope), queue);
+    await this.#call(async (client) => {
+      const present = await this.#absent(client.getQueue(name));
+      if (present && present.status !== status) await this.#absent(client.updateQueue({ ...present, status }));
+    });
+  }
+
+  /** Deletes every queue of the tenant with its rule and its messages. The API cannot list by name, so this goes through all there are. Safe to repeat. */
+  async deleteQueues(scope: TenantScope): Promise<void> {
+    const tenantId = tenantOf(scope);
+    await this.#call(async (client) => {
+      for await (const { name } of client.listQueues())
+        if (readQueueName(name)?.tenantId === tenantId) await this.#absent(client.deleteQueue(name));
+    });
+  }
+
   /** Makes one of the platform's own queues; in Azure Bicep does this. */
   async ensurePlatformQueue(name: PlatformQueue): Promise<void> {
     await this.#ensure(name, common);
@@ -64,6 +82,16 @@ export class BusAdministration {
         if (statusOf(error) !== 409) throw error;
       }
     });
+  }
+
+  /** Undefined where Service Bus says 404. */
+  async #absent<T>(found: Promise<T>): Promise<T | undefined> {
+    try {
+      return await found;
+    } catch (error) {
+      if (statusOf(error) === 404) return undefined;
+      throw error;
+    }
   }
 
   async #call<T>(work: (client: ServiceBusAdministrationClient) => Promise<T>): Promise<T> {

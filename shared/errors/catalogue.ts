@@ -227,6 +227,12 @@ export const catalogue = {
     explanation: 'The id is taken, by a tenant made from another body or by one that has been erased.',
     remedy: 'Choose another id. Ids are never used again.',
   },
+  tenant_erased: {
+    status: 409,
+    title: 'Tenant erased',
+    explanation: 'The tenant is being erased, or has been. Nothing of it can be changed or brought back.',
+    remedy: 'Look at `GET /tenants/{tenantId}/erasure`.',
+  },
   // Agents and messages
   agent_not_found: {
     status: 404,

@@ -3,10 +3,10 @@ import * as z from 'zod';
 import type { Bus } from '../bus/bus.ts';
 import { type BusAdministration, listenRule } from '../bus/bus-administration.ts';
 import { listenToken } from '../bus/listen-token.ts';
-import { queueName, readQueueName } from '../bus/queue-names.ts';
+import { queueName, readQueueName, type TenantQueue } from '../bus/queue-names.ts';
 import { iso, newId, now, wait } from '../clock/clock.ts';
 import { DependencyError, Problem } from '../errors/problem.ts';
-import type { AgentId } from '../scope/ids.ts';
+import { AgentId } from '../scope/ids.ts';
 import type { PlatformScope, TenantScope } from '../scope/scope.ts';
 import { create, type DocumentKind } from '../storage/documents.ts';
 import type { TenantStore } from '../storage/tenant-partition.ts';
@@ -64,6 +64,14 @@ export class AgentQueues {
       if (error instanceof DependencyError) return 'creating';
       throw error;
     }
+  }
+
+  /** Every queue of the tenant there is: the fixed ones, and those of agents that were ready once. */
+  async all(scope: TenantScope): Promise<TenantQueue[]> {
+    const found: TenantQueue[] = ['agents', 'orchestrator', 'dlq'];
+    for await (const page of this.#services.store.of(scope).scan(ReadyQueues))
+      found.push(...page.map(({ name }) => ({ agent: AgentId.parse(name) })));
+    return found;
   }
 
   async #make(scope: TenantScope, agentId: AgentId): Promise<'ready' | 'creating'> {

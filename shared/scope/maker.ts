@@ -44,19 +44,26 @@ export class CandidateScope {
 
 /** The platform itself, acting for a named reason: a verified platform identity, a platform queue or a timer. */
 export class PlatformScope {
-  readonly #record: (scope: TenantScope, reason: string) => Promise<void>;
+  readonly #record: (ledgerOf: TenantScope, tenantId: TenantId, reason: string) => Promise<void>;
   /** The platform's own partition, where its ledger lies. No tenant can have this id (it is reserved), hence the cast. */
   readonly own = new TenantScope('platform' as TenantId, 'assumed');
 
-  constructor(record: (scope: TenantScope, reason: string) => Promise<void>) {
+  /** `record` writes to the ledger of the first that the platform has become the second. */
+  constructor(record: (ledgerOf: TenantScope, tenantId: TenantId, reason: string) => Promise<void>) {
     this.#record = record;
   }
 
   /** Becomes one tenant. The reason stands in that tenant's ledger before the scope can be used. */
   async assume(tenantId: TenantId, reason: string): Promise<TenantScope> {
     const scope = new TenantScope(tenantId, 'assumed');
-    await this.#record(scope, reason);
+    await this.#record(scope, tenantId, reason);
     return scope;
+  }
+
+  /** Becomes a tenant that ends or has ended: the reason stands in the platform's own ledger, since the tenant's takes nothing more. */
+  async assumeEnding(tenantId: TenantId, reason: string): Promise<TenantScope> {
+    await this.#record(this.own, tenantId, reason);
+    return new TenantScope(tenantId, 'assumed');
   }
 
   /** A look at what a tenant's record says of it, which is the platform's business; nothing else of the tenant can be read with it. */

@@ -23,6 +23,7 @@ interface Item {
 
 /** Cosmos takes at most 100 operations in a batch. */
 const batchLimit = 100;
+const deletionsAtOnce = 20;
 
 /** Opens partitions. Made once per process. */
 export class TenantStore {
@@ -43,8 +44,13 @@ export class TenantStore {
 
   /** Point-reads what verifies a claim (a key, the tenant's record). For a candidate this is all there is. Throws a TypeError for other kinds. */
   async verify<Body>(candidate: CandidateScope | TenantScope, kind: DocumentKind<Body>, name: string): Promise<Body | undefined> {
+    return (await this.look(candidate, kind, name))?.body;
+  }
+
+  /** As `verify`, with the tag that a conditional change must name. */
+  async look<Body>(candidate: CandidateScope | TenantScope, kind: DocumentKind<Body>, name: string): Promise<Stored<Body> | undefined> {
     mayRead(candidate, kind);
-    return (await new TenantPartition(this.#cosmos, this.#epoch, claimedBy(candidate)).read(kind, name))?.body;
+    return new TenantPartition(this.#cosmos, this.#epoch, claimedBy(candidate)).read(kind, name);
   }
 
   /** As `verify`, from memory where it may be trusted: a change made anywhere more than 2 s ago shows. Throws a DependencyError rather than guess. */
@@ -141,6 +147,27 @@ export class TenantPartition {
       ],
     });
     return items.map((item) => this.#parse(kind, item));
+  }
+
+  /** Every document of a kind, over all buckets or lanes, a page at a time and in no order. What is written meanwhile may be in it or not. */
+  async *scan<Body>(kind: DocumentKind<Body>): AsyncGenerator<Stored<Body>[]> {
+    const query = { query: 'SELECT * FROM c WHERE c.type = @type', parameters: [{ name: '@type', value: kind.type }] };
+    for await (const items of this.#pages<Item>(kind.container, query)) yield items.map((item) => this.#parse(kind, item));
+  }
+
+  /** Destroys everything the tenant has in a container, whatever its kind. Safe to repeat, also where a run was cut short. */
+  async removeAll(container: DocumentKind<unknown>['container']): Promise<void> {
+    const opened = await this.#cosmos.container(container);
+    const query = { query: `SELECT TOP ${deletionsAtOnce} * FROM c` };
+    for (let found: Item[] = []; ; ) {
+      // The first page again and again: what was on it is gone by then.
+      for await (found of this.#pages<Item>(container, query)) break;
+      if (found.length === 0) break;
+      const keyOf = ({ bucket, lane }: Item) => (container === 'control' ? this.#tenantId : [this.#tenantId, bucket ?? lane ?? '']);
+      // One by one: a batch would fail as a whole for one document whose time ran out meanwhile.
+      await Promise.all(found.map((item) => request(() => removed(opened.item(item.id, keyOf(item)).delete()))));
+    }
+    if (container === 'control') await this.#epoch.bump(this.#tenantId);
   }
 
   /**
@@ -246,9 +273,31 @@ export class TenantPartition {
     return resources;
   }
 
+  /** Each page is a request of its own, so that one that fails is asked for again and nothing is held in between. */
+  async *#pages<Row>(containerName: DocumentKind<unknown>['container'], query: SqlQuerySpec): AsyncGenerator<Row[]> {
+    const container = await this.#cosmos.container(containerName);
+    const partitionKey = containerName === 'control' ? this.#tenantId : [this.#tenantId];
+    let continuationToken: string | undefined;
+    do {
+      const options = { partitionKey, maxItemCount: batchLimit, ...(continuationToken !== undefined && { continuationToken }) };
+      const page = await request(() => container.items.query<Row>(query, options).fetchNext());
+      yield page.resources ?? [];
+      continuationToken = page.continuationToken;
+    } while (continuationToken !== undefined);
+  }
+
   #parse<Body>(kind: DocumentKind<Body>, item: Item): Stored<Body> {
     if (item.tenantId !== this.#tenantId) throw new Error('a document of another tenant came back');
     return { name: item.id.slice(kind.type.length + 1), body: kind.schema.parse(item.body), etag: item._etag ?? '' };
+  }
+}
+
+/** Gone already is as good. */
+async function removed(deletion: Promise<unknown>): Promise<void> {
+  try {
+    await deletion;
+  } catch (error) {
+    if (statusOf(error) !== 404) throw error;
   }
 }
 

@@ -1,11 +1,13 @@
-// Which tenants there are: pages of ids in the order of their making, so that listing needs no query across tenants.
+// Which tenants there are: pages of ids in the order of their making, so that listing needs no query across tenants. The place of one that was
+// erased stays empty, so that no other moves.
 import * as z from 'zod';
 import { DependencyError } from '../errors/problem.ts';
 import { TenantId } from '../scope/ids.ts';
 import type { PlatformScope } from '../scope/scope.ts';
 import type { PlatformDocuments, PlatformKind } from '../storage/platform-documents.ts';
 
-const Pages: PlatformKind<{ ids: TenantId[] }> = { type: 'tenants', schema: z.strictObject({ ids: z.array(TenantId) }) };
+const Page = z.strictObject({ ids: z.array(TenantId.nullable()) });
+const Pages: PlatformKind<z.infer<typeof Page>> = { type: 'tenants', schema: Page };
 
 /** 40 KB of ids a page at most. */
 const pageSize = 1_000;
@@ -38,9 +40,22 @@ export class TenantDirectory {
     throw new DependencyError('cosmos', 'too many tenants are being made at once');
   }
 
-  /** Up to `limit` ids from position `from`, oldest first. */
-  async list(platform: PlatformScope, from: number, limit: number): Promise<TenantId[]> {
-    const found: TenantId[] = [];
+  /** Takes a tenant out. Safe to repeat. */
+  async remove(platform: PlatformScope, tenantId: TenantId): Promise<void> {
+    for (let number = 0, count = 0; count < tries; ) {
+      const page = await this.#documents.read(platform, Pages, String(number));
+      if (!page) return;
+      const ids = page.body.ids.map((id) => (id === tenantId ? null : id));
+      if (!page.body.ids.includes(tenantId)) number += 1;
+      else if (await this.#documents.replace(platform, Pages, page, { ids })) return;
+      else count += 1;
+    }
+    throw new DependencyError('cosmos', 'too many tenants are being made or erased at once');
+  }
+
+  /** Up to `limit` places from position `from`, oldest first. */
+  async list(platform: PlatformScope, from: number, limit: number): Promise<(TenantId | null)[]> {
+    const found: (TenantId | null)[] = [];
     let at = from;
     while (found.length < limit) {
       const page = await this.#documents.read(platform, Pages, String(Math.floor(at / pageSize)));

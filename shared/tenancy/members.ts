@@ -141,6 +141,13 @@ export class MemberService {
     return exceeds(member.role, granting) ? exceeded(member.role) : undefined;
   }
 
+  /** Takes the tenant off the lists of all its members: it is being erased. */
+  async forgetAll(scope: TenantScope): Promise<void> {
+    const { store, memberships, platform } = this.#services;
+    for await (const page of store.of(scope).scan(Members))
+      for (const { body } of page) await memberships.settle(platform, scope.tenantId, body.subject, async () => false);
+  }
+
   /** Brings the person's list of tenants to what is true now. Whoever changes the membership next settles it again. */
   #settle(scope: TenantScope, subject: string): Promise<void> {
     const { memberships, platform } = this.#services;

@@ -84,6 +84,29 @@ export class Vault {
     await this.#call(({ secrets }) => secrets.updateSecretProperties(secretName(scope, kind, name), version, { enabled: false }));
   }
 
+  /**
+   * Deletes the tenant's key, all versions of it: nothing wrapped under it opens again, unless it is recovered before the second time, when Key
+   * Vault destroys it for good. Both in milliseconds. Safe to repeat; undefined when there is no key and none to recover.
+   */
+  async destroyTenantKey(scope: TenantScope): Promise<{ deletedAt: number; recoverableUntil: number } | undefined> {
+    const name = keyName(scope);
+    const deleted = await this.#call(async ({ keys }) => {
+      const begun = await absent(keys.beginDeleteKey(name));
+      return begun?.getOperationState().result ?? (await absent(keys.getDeletedKey(name)));
+    });
+    const { deletedOn, scheduledPurgeDate } = deleted?.properties ?? {};
+    return deletedOn && scheduledPurgeDate && { deletedAt: deletedOn.getTime(), recoverableUntil: scheduledPurgeDate.getTime() };
+  }
+
+  /** Deletes every secret of the tenant. Key Vault cannot list by name, so this goes through all there are. Safe to repeat. */
+  async deleteSecrets(scope: TenantScope): Promise<void> {
+    const prefix = `t--${tenantOf(scope)}--`;
+    await this.#call(async ({ secrets }) => {
+      for await (const { name } of secrets.listPropertiesOfSecrets())
+        if (name.startsWith(prefix)) await absent(secrets.beginDeleteSecret(name));
+    });
+  }
+
   /** Makes a signing key of the platform's own (EC P-256) if it has none. Safe to repeat. */
   async ensurePlatformKey(platform: PlatformScope, name: string): Promise<void> {
     const key = platformName(platform, name);

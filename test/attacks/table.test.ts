@@ -61,6 +61,11 @@ const samples: Readonly<Record<string, Sample>> = {
   'GET /tenants/{tenantId}/issuers': { asAnother: inThePath },
   'GET /tenants/{tenantId}/issuers/{name}': { asAnother: inThePath },
   'GET /tenants/{tenantId}/quota': { asAnother: inThePath },
+  'PATCH /tenants/{tenantId}': { json: {}, asAnother: inThePath },
+  'DELETE /tenants/{tenantId}': { asAnother: inThePath },
+  'GET /tenants/{tenantId}/erasure': { asAnother: inThePath },
+  'POST /tenants/{tenantId}/suspend': { asAnother: inThePath },
+  'POST /tenants/{tenantId}/resume': { asAnother: inThePath },
   'GET /tenants/{tenantId}/members': { asAnother: inThePath },
   'GET /tenants/{tenantId}/members/{subject}': { asAnother: inThePath },
   'PUT /tenants/{tenantId}/members/{subject}': { json: { role: 'viewer' }, asAnother: inThePath },
@@ -95,6 +100,7 @@ const samples: Readonly<Record<string, Sample>> = {
 const others: Readonly<Record<string, string>> = {
   'zz-no-route': 'httpTrigger',
   provision: 'serviceBusTrigger',
+  'tenants-settle': 'timerTrigger',
 };
 
 const { document } = await judgeOf(local.api);

@@ -71,6 +71,7 @@ describe('local.settings.example.json', () => {
       'FLOWGRID_SIGN_IN',
       'FLOWGRID_DEV_IDENTITY',
       'FLOWGRID_FLAGS',
+      'FLOWGRID_BACKUP_DAYS',
       'FLOWGRID_AUDIT_SINK',
       'FLOWGRID_BLOBS_URL',
       'FLOWGRID_SERVICEBUS__fullyQualifiedNamespace',

@@ -1,4 +1,4 @@
-// A suspended tenant does nothing. The platform may still act on it.
+// A suspended tenant does nothing, and one that is being erased is gone. The platform may still act on them.
 import type { Services } from '../../compose.ts';
 import { Problem } from '../../errors/problem.ts';
 import type { HttpExchange } from '../exchange.ts';
@@ -7,7 +7,7 @@ export async function tenantActive(exchange: HttpExchange, { tenantRecords }: Se
   const { caller } = exchange;
   if (caller?.kind !== 'tenant') return undefined;
   const tenant = await exchange.time('auth', () => tenantRecords.of(caller.scope));
-  // A key without its tenant's record: the tenant is gone.
-  if (!tenant) return new Problem('unauthenticated', { headers: { 'WWW-Authenticate': 'Bearer realm="flowgrid"' } });
+  if (!tenant || tenant.status === 'erasing')
+    return new Problem('unauthenticated', { headers: { 'WWW-Authenticate': 'Bearer realm="flowgrid"' } });
   return tenant.status === 'suspended' ? new Problem('tenant_suspended') : undefined;
 }

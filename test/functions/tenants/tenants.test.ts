@@ -32,6 +32,8 @@ describe('POST /tenants', () => {
       name: 'Acme & Söhne',
       tier: 'standard',
       quotas: {},
+      settings: { redirectUris: [] },
+      flags: {},
       status: 'provisioning',
       provisioning: provisioning('pending'),
       createdAt: instant,
@@ -148,7 +150,7 @@ describe('GET /tenants', () => {
         const page: Page = await platform.at(host).get<Page>(`/tenants?limit=4${cursor && `&cursor=${cursor}`}`);
         expect(page.items.length).toBeLessThanOrEqual(4);
         for (const item of page.items)
-          expect(Object.keys(item)).toEqual(['id', 'name', 'tier', 'status', 'quotas', 'provisioning', 'createdAt']);
+          expect(Object.keys(item)).toEqual(['id', 'name', 'tier', 'status', 'quotas', 'settings', 'flags', 'provisioning', 'createdAt']);
         seen.push(...page.items.map(({ id }) => id));
         cursor = page.nextCursor;
       }
@@ -185,6 +187,8 @@ describe('GET /tenants/{tenantId}', () => {
       name: tenant.id,
       tier: 'standard',
       quotas: {},
+      settings: { redirectUris: [] },
+      flags: {},
       status: 'active',
       provisioning: provisioning('done'),
       createdAt: instant,

@@ -1,0 +1,116 @@
+// Erases a tenant, key first (architecture 5). Every step may be repeated and is noted with its time when it is done; a run that is cut short goes on
+// where it was.
+import type { BusAdministration } from '../bus/bus-administration.ts';
+import { iso, now, wait } from '../clock/clock.ts';
+import type { Config } from '../config/config.ts';
+import { Problem } from '../errors/problem.ts';
+import type { Cause } from '../ledger/event.ts';
+import type { Ledger } from '../ledger/ledger.ts';
+import type { PlatformScope, TenantScope } from '../scope/scope.ts';
+import { replace } from '../storage/documents.ts';
+import type { TenantStore } from '../storage/tenant-partition.ts';
+import type { Vault } from '../vault/vault.ts';
+import { certify } from './certificate.ts';
+import type { TenantDirectory } from './directory.ts';
+import { type ErasureRecords, erasureSteps, goneAt, isGone, type Kept } from './erasure.ts';
+import type { MemberService } from './members.ts';
+import { Tenants, tenantRecord } from './tenant.ts';
+import type { Unfinished } from './unfinished.ts';
+
+export interface ErasingServices {
+  readonly config: Config;
+  readonly platform: PlatformScope;
+  readonly store: TenantStore;
+  readonly vault: Vault;
+  readonly busAdministration: BusAdministration;
+  readonly ledger: Ledger;
+  readonly members: MemberService;
+  readonly directory: TenantDirectory;
+  readonly erasures: ErasureRecords;
+  readonly unfinished: Unfinished;
+  readonly certificates: Unfinished;
+}
+
+/** Every instance has heard by then that the tenant is being erased (architecture 4, revocation epoch). */
+const heardMs = 2_000;
+/** No call that was under way when the tenant stopped is under way any more (Azure Functions, HTTP: 230 s). */
+const quietMs = 5 * 60_000;
+const dayMs = 86_400_000;
+
+type Step = (typeof erasureSteps)[number];
+
+const steps: Readonly<Record<Step, (services: ErasingServices, scope: TenantScope) => Promise<unknown>>> = {
+  key: ({ vault }, scope) => vault.destroyTenantKey(scope),
+  secrets: ({ vault }, scope) => vault.deleteSecrets(scope),
+  queues: ({ busAdministration }, scope) => busAdministration.deleteQueues(scope),
+  memberships: ({ members }, scope) => members.forgetAll(scope),
+  work: ({ store }, scope) => store.of(scope).removeAll('work'),
+  ledger: ({ store }, scope) => store.of(scope).removeAll('ledger'),
+  control: ({ store }, scope) => store.of(scope).removeAll('control'),
+  directory: ({ directory, platform }, scope) => directory.remove(platform, scope.tenantId),
+};
+
+/** Stops the tenant: from now on its record answers for nobody. Safe to repeat. */
+export async function stopForErasure({ ledger }: Pick<ErasingServices, 'ledger'>, scope: TenantScope, cause: Cause): Promise<void> {
+  await ledger.commit(scope, cause, async (partition) => {
+    const stored = await partition.read(Tenants, tenantRecord);
+    if (!stored || stored.body.status === 'erasing') return new Problem('not_found');
+    return {
+      changes: [replace(Tenants, stored, { ...stored.body, status: 'erasing' })],
+      event: { action: 'tenant.erasing', entity: { type: 'tenant', id: scope.tenantId }, old: { status: stored.body.status } },
+      result: undefined,
+    };
+  });
+}
+
+export async function eraseTenant(services: ErasingServices, scope: TenantScope, cause: Cause): Promise<void> {
+  const { platform, erasures, unfinished, certificates, ledger, config } = services;
+  const { tenantId } = scope;
+  let kept = await erasures.read(platform, tenantId);
+  if (!kept) throw new Error('the erasure has no record');
+  if (kept.status === 'erased') return finishErasure(services, scope, cause, kept);
+
+  await stopForErasure(services, scope, cause);
+  await wait(Math.min(heardMs, Math.max(0, Date.parse(kept.requestedAt) + heardMs - now())));
+  for (const step of erasureSteps) {
+    if (kept.deleted.some(({ what }) => what === step)) continue;
+    await steps[step](services, scope);
+    const found = step === 'key' || step === 'secrets' ? { keyRecoverableUntil: await recoverableUntil(services, scope) } : {};
+    const done = { what: step, at: iso() };
+    kept = await erasures.change(platform, tenantId, (present) =>
+      present.deleted.some(({ what }) => what === step) ? present : { ...present, ...found, deleted: [...present.deleted, done] },
+    );
+  }
+  const backupsUntil = iso(now() + config.backupDays * dayMs);
+  await certificates.enter(platform, tenantId, now() + quietMs);
+  await erasures.change(platform, tenantId, (present) =>
+    present.status === 'erased' ? present : { ...present, status: 'erased', backupsUntil },
+  );
+  const { keyRecoverableUntil } = kept;
+  const entity = { type: 'tenant', id: tenantId };
+  await ledger.appendOwn(platform, cause, { action: 'tenant.erased', entity, new: { keyRecoverableUntil, backupsUntil } });
+  await unfinished.leave(platform, tenantId, async () => true);
+}
+
+/** Until when Key Vault keeps what has been deleted by now: as long as it keeps the key, which went first. */
+async function recoverableUntil({ vault }: ErasingServices, scope: TenantScope): Promise<string> {
+  const key = await vault.destroyTenantKey(scope);
+  return iso(now() + (key ? key.recoverableUntil - key.deletedAt : 0));
+}
+
+/** Sweeps up what calls that were under way may have left, and certifies the erasure once nobody can undo it. */
+async function finishErasure(services: ErasingServices, scope: TenantScope, cause: Cause, kept: Kept): Promise<void> {
+  const { platform, erasures, certificates, unfinished, ledger } = services;
+  const { tenantId } = scope;
+  for (const step of erasureSteps) await steps[step](services, scope);
+  await unfinished.leave(platform, tenantId, async () => true);
+  if (kept.certificate !== undefined) return certificates.leave(platform, tenantId, async () => true);
+  if (!isGone(kept)) {
+    const quietAt = Date.parse(kept.deleted.at(-1)?.at ?? kept.requestedAt) + quietMs;
+    return certificates.enter(platform, tenantId, now() < quietAt ? quietAt : (goneAt(kept) ?? quietAt));
+  }
+  const certificate = await certify(services, kept);
+  await erasures.change(platform, tenantId, (present) => ({ certificate, ...present }));
+  await ledger.appendOwn(platform, cause, { action: 'tenant.erasure_certified', entity: { type: 'tenant', id: tenantId } });
+  await certificates.leave(platform, tenantId, async () => true);
+}
