@@ -28,7 +28,7 @@ const Connection = z.strictObject({
 });
 type Connection = z.infer<typeof Connection>;
 
-const Connections: RememberedKind<Connection> = { container: 'control', type: 'connection', schema: Connection, remembered: true };
+export const Connections: RememberedKind<Connection> = { container: 'control', type: 'connection', schema: Connection, remembered: true };
 
 export interface IntegrationView {
   readonly name: string;

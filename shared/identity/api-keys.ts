@@ -18,7 +18,7 @@ import { SourceThrottle } from './throttle.ts';
 
 const ApiKey = z.strictObject({
   name: z.string(),
-  sha256: z.string(),
+  sha256: z.string().meta({ secret: true }),
   role: z.enum(roleNames).optional(),
   scopes: z.array(z.enum(tenantScopes)),
   agentId: AgentId.optional(),

@@ -63,6 +63,7 @@ const samples: Readonly<Record<string, Sample>> = {
   'GET /tenants/{tenantId}/quota': { asAnother: inThePath },
   'PATCH /tenants/{tenantId}': { json: {}, asAnother: inThePath },
   'DELETE /tenants/{tenantId}': { asAnother: inThePath },
+  'GET /tenants/{tenantId}/export': { asAnother: inThePath },
   'GET /tenants/{tenantId}/erasure': { asAnother: inThePath },
   'POST /tenants/{tenantId}/suspend': { asAnother: inThePath },
   'POST /tenants/{tenantId}/resume': { asAnother: inThePath },
@@ -268,12 +269,17 @@ const denied = [
     .filter(({ path }) => path.includes('{tenantId}'))
     .slice(0, 10)
     .flatMap(() => Array<string>(2).fill('security.cross_tenant not_found')),
-  ...Array<string>(2).fill('tenant.created scope_missing'),
+  ...['tenant.created', 'tenant.erasing', 'tenant.resumed', 'tenant.suspended'].flatMap((action) =>
+    Array<string>(2).fill(`${action} scope_missing`),
+  ),
   'credential.stored scope_missing',
   'issuer.deleted scope_missing',
   'issuer.written scope_missing',
   'policy.deleted scope_missing',
   'policy.written scope_missing',
+  'key.created scope_missing',
+  'tenant.updated scope_missing',
+  'tenant.exported scope_missing',
   'member.written scope_missing',
   'member.removed scope_missing',
   ...Array<string>(2).fill('key.created scope_missing'),
