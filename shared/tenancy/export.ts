@@ -2,8 +2,10 @@
 import { iso } from '../clock/clock.ts';
 import { Connections } from '../credentials/connections.ts';
 import { ApiKeys } from '../identity/api-keys.ts';
+import { Issuers } from '../identity/issuers.ts';
 import { Segments } from '../ledger/event.ts';
 import { Outbox } from '../ledger/ledger.ts';
+import { Policies } from '../policy/policies.ts';
 import { Agents } from '../registry/agent.ts';
 import type { TenantScope } from '../scope/scope.ts';
 import type { DocumentKind } from '../storage/documents.ts';
@@ -16,7 +18,7 @@ import { withoutSecrets } from './without-secrets.ts';
  * What is carried away, in this order. Everything else a tenant has is either nothing without its keys (wrapped data keys, names of secret
  * versions), or our own bookkeeping (queues made, heads of lanes, counters).
  */
-export const exportedKinds: readonly DocumentKind<unknown>[] = [Tenants, Members, ApiKeys, Agents, Connections];
+export const exportedKinds: readonly DocumentKind<unknown>[] = [Tenants, Members, ApiKeys, Issuers, Policies, Agents, Connections];
 
 /** The outbox first: a segment copied meanwhile is then there twice, never not at all. */
 const segmentKinds = [Outbox, Segments];

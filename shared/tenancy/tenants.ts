@@ -53,7 +53,7 @@ export interface Shown {
 /** A tenant that is not active after this long is provisioned again when it is looked at, and no more often than this. */
 const overdueMs = 10_000;
 /** What was called for is called for again after this long if it is not done by then. */
-const againMs = 30_000;
+const againMs = 15_000;
 
 export class TenantService {
   readonly #services: Services;

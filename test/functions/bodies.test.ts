@@ -49,11 +49,15 @@ const routes = [
   'DELETE /tenants/{tenantId}/issuers/{name}',
   'DELETE /tenants/{tenantId}/members/{subject}',
   'POST /auth/logout',
+  'DELETE /tenants/{tenantId}',
+  'POST /tenants/{tenantId}/suspend',
+  'POST /tenants/{tenantId}/resume',
   'PUT /tenants/{tenantId}/issuers/{name}',
   'PUT /tenants/{tenantId}/members/{subject}',
   'POST /tenants/{tenantId}/api-keys',
   'POST /tenants/{tenantId}/api-keys/{keyId}/rotate',
   'DELETE /tenants/{tenantId}/api-keys/{keyId}',
+  'PATCH /tenants/{tenantId}',
 ];
 const bodiless = [
   'POST /tenants/{tenantId}/agents/{agentId}/environment',
@@ -63,9 +67,19 @@ const bodiless = [
   'DELETE /tenants/{tenantId}/members/{subject}',
   'POST /auth/logout',
   'DELETE /tenants/{tenantId}/api-keys/{keyId}',
+  'DELETE /tenants/{tenantId}',
+  'POST /tenants/{tenantId}/suspend',
+  'POST /tenants/{tenantId}/resume',
 ];
 /** What has defaults for all it could say need not come. */
 const optional = ['POST /tenants/{tenantId}/api-keys/{keyId}/rotate'];
+/** For the platform, which is given a tenant that is none: nothing is to happen to it. */
+const platformRoutes = new Set([
+  'POST /tenants',
+  'DELETE /tenants/{tenantId}',
+  'POST /tenants/{tenantId}/suspend',
+  'POST /tenants/{tenantId}/resume',
+]);
 /** These read plain text. */
 const textRoutes = ['PUT /tenants/{tenantId}/policies/{name}'];
 
@@ -75,15 +89,16 @@ function send(
   headers: Record<string, string> = json,
 ): Promise<Answer> {
   const [method = '', template = ''] = route.split(' ');
+  const isOfPlatform = platformRoutes.has(route);
   const path = template
-    .replace('{tenantId}', tenant.id)
+    .replace('{tenantId}', isOfPlatform ? 'nobody-is-this' : tenant.id)
     .replace('{agentId}', 'known')
     .replace('{id}', 'known')
     .replace('{keyId}', 'aaaaaaaaaaaa')
     .replace('{integration}', 'notion')
     .replace('{name}', 'known')
     .replace('{subject}', 'known');
-  return (route === 'POST /tenants' ? platform : owner).ask(method, path, { ...(body !== undefined && { body }), headers });
+  return (isOfPlatform ? platform : owner).ask(method, path, { ...(body !== undefined && { body }), headers });
 }
 
 test('these are all the routes that read a body', async () => {

@@ -183,6 +183,20 @@ describe('soft delete', () => {
   });
 });
 
+describe.skipIf(real)('under purge protection', () => {
+  it('what is deleted is recovered or waits: nobody purges it, nor takes its name', async () => {
+    const guarded = await openVault({ purgeProtection: true });
+    const { name, properties } = await guarded.keys.createEcKey(unique('guarded'));
+    expect(properties.recoveryLevel).toBe('Recoverable');
+    await (await guarded.keys.beginDeleteKey(name)).pollUntilDone();
+    expect(await refusalOf(guarded.keys.purgeDeletedKey(name))).toMatchObject({ status: 403, code: 'Forbidden' });
+    expect(await refusalOf(guarded.keys.createEcKey(name))).toMatchObject({ status: 409 });
+    await (await guarded.keys.beginRecoverDeletedKey(name)).pollUntilDone();
+    expect((await guarded.keys.getKey(name)).name).toBe(name);
+    await guarded.stop();
+  });
+});
+
 describe.skipIf(real)('what the twin does not model is refused by name', () => {
   it.each<[string, () => Promise<unknown>]>([
     ['random bytes', () => vault.keys.getRandomBytes(16)],

@@ -26,7 +26,7 @@ export interface Vault {
   stop(): Promise<void>;
 }
 
-export async function openVault(options: { limits?: boolean } = {}): Promise<Vault> {
+export async function openVault(options: { limits?: boolean; purgeProtection?: boolean } = {}): Promise<Vault> {
   if (realUrl !== undefined) return vaultAt(realUrl, realToken ?? '');
   const folder = await mkdtemp(join(tmpdir(), 'flowgrid-key-vault-'));
   const faults = new Faults();

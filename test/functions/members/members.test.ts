@@ -1,4 +1,6 @@
 // The members of a tenant: who may make whom what, and that a tenant keeps an owner.
+import { createHash } from 'node:crypto';
+import { CosmosClient } from '@azure/cosmos';
 import { beforeAll, describe, expect, inject, test } from 'vitest';
 import { cardOf, newTenant, type TestTenant, until } from '../../flowgrid.ts';
 import { Asker, problemOf } from '../asker.ts';
@@ -160,4 +162,30 @@ describe('is not for', () => {
 test('a change is seen on the other host', async () => {
   await write('seen', { role: 'viewer' });
   await until('it is there', async () => (await owner.at(there).ask('GET', path('seen'))).status === 200, promisedMs);
+});
+
+test('the list of a person’s tenants says what is so, however members come and go', async () => {
+  const [one, two] = await Promise.all([newTenant(local), newTenant(local)]);
+  const subject = `person-${one.id}`;
+  const name = `membership:${createHash('sha256').update(subject).digest('base64url')}`;
+  const item = new CosmosClient({ ...local.cosmos, connectionPolicy: { enableEndpointDiscovery: false } })
+    .database('flowgrid')
+    .container('platform')
+    .item(name, name);
+  const listed = async (): Promise<string[]> => (await item.read()).resource?.body.tenants ?? [];
+  const [inOne, inTwo] = [one, two].map(({ id, key }) => ({
+    join: (host = here) => new Asker(host, key).ask('PUT', path(subject, id), { json: { role: 'viewer' } }),
+    leave: (host = here) => new Asker(host, key).ask('DELETE', path(subject, id)),
+    is: async () => (await new Asker(here, key).ask('GET', path(subject, id))).status === 200,
+  }));
+  if (!inOne || !inTwo) throw new Error('two tenants are two');
+  await inOne.join();
+  await inTwo.join(there);
+  expect((await listed()).toSorted()).toEqual([one.id, two.id].toSorted());
+  await inOne.leave(there);
+  expect(await listed()).toEqual([two.id]);
+  for (let round = 0; round < 10; round++) {
+    await Promise.all([inOne.join(), inOne.leave(there), inOne.join(there), inOne.leave()]);
+    expect((await listed()).includes(one.id)).toBe(await inOne.is());
+  }
 });

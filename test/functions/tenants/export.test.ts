@@ -9,6 +9,7 @@ const local = inject('local');
 const [here = ''] = local.hosts;
 const canary = 'canary-7d1f2a';
 const agents = 120;
+const policy = 'permit (principal, action, resource);';
 
 interface Line {
   readonly kind?: string;
@@ -28,6 +29,7 @@ beforeAll(async () => {
   const environment = await owner.post<Record<string, string>>(`/tenants/${tenant.id}/agents/worker/environment`);
   secrets = [tenant.key, ...['FLOWGRID_API_TOKEN', 'FLOWGRID_TENANT_SECRET'].map((name) => environment[name] ?? '')];
   await owner.post(`/tenants/${tenant.id}/integrations/notion/credentials`, { accessToken: canary });
+  await owner.ask('PUT', `/tenants/${tenant.id}/policies/mine`, { body: policy, headers: { 'content-type': 'text/plain' } });
   await owner.ask('PUT', `/tenants/${tenant.id}/members/ada`, { json: { role: 'owner', groups: ['g'] } });
   for (let at = 0; at < agents; at++)
     await owner.post(`/api/registry/agents/agent-${at}/register`, {
@@ -61,6 +63,7 @@ describe('GET /tenants/{tenantId}/export', () => {
   test('has every document once, whole', async () => {
     expect(ofKind('tenant')).toMatchObject([{ name: 'record', body: { id: tenant.id, tier: 'premium' } }]);
     expect(ofKind('member')).toMatchObject([{ name: 'ada', body: { subject: 'ada', role: 'owner', groups: ['g'] } }]);
+    expect(ofKind('policy')).toMatchObject([{ name: 'mine', body: { text: policy } }]);
     expect(ofKind('connection')).toMatchObject([{ name: 'notion' }]);
     const exported = ofKind('agent');
     expect(new Set(exported.map(({ name }) => name)).size).toBe(agents);

@@ -129,10 +129,14 @@ describe('a platform scope', () => {
 
   it('has put its reason on record before it becomes a tenant, and does not when that fails', async () => {
     const told: string[] = [];
-    const recording = new PlatformScope(async (scope, reason) => void told.push(`${tenantOf(scope)}: ${reason}`));
-    expect(tenantOf(await recording.assume(acme, 'erasure'))).toBe(acme);
-    expect(told).toEqual(['acme: erasure']);
+    const recording = new PlatformScope(
+      async (ledgerOf, tenantId, reason) => void told.push(`${tenantOf(ledgerOf)}: ${tenantId}, ${reason}`),
+    );
+    expect(tenantOf(await recording.assume(acme, 'provisioning'))).toBe(acme);
+    expect(tenantOf(await recording.assumeEnding(acme, 'erasure'))).toBe(acme);
+    expect(told).toEqual(['acme: acme, provisioning', 'platform: acme, erasure']);
     const failing = new PlatformScope(() => Promise.reject(new Error('the ledger is away')));
     await expect(failing.assume(acme, 'erasure')).rejects.toThrow('the ledger is away');
+    await expect(failing.assumeEnding(acme, 'erasure')).rejects.toThrow('the ledger is away');
   });
 });
