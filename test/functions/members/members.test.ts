@@ -2,6 +2,8 @@
 import { createHash } from 'node:crypto';
 import { CosmosClient } from '@azure/cosmos';
 import { beforeAll, describe, expect, inject, test } from 'vitest';
+import { makeKey } from '../../../shared/identity/key-text.ts';
+import { roles } from '../../../shared/identity/scopes.ts';
 import { cardOf, newTenant, type TestTenant, until } from '../../flowgrid.ts';
 import { Asker, problemOf } from '../asker.ts';
 import { promisedMs } from '../promised.ts';
@@ -10,6 +12,7 @@ import { settledTrail } from '../trail.ts';
 const local = inject('local');
 const [here = '', there = ''] = local.hosts;
 const platform = new Asker(here, local.platformKey);
+const database = new CosmosClient({ ...local.cosmos, connectionPolicy: { enableEndpointDiscovery: false } }).database('flowgrid');
 const instant = expect.stringMatching(/^\d{4}-\d\d-\d\dT/);
 
 interface Shown {
@@ -168,10 +171,7 @@ test('the list of a person’s tenants says what is so, however members come and
   const [one, two] = await Promise.all([newTenant(local), newTenant(local)]);
   const subject = `person-${one.id}`;
   const name = `membership:${createHash('sha256').update(subject).digest('base64url')}`;
-  const item = new CosmosClient({ ...local.cosmos, connectionPolicy: { enableEndpointDiscovery: false } })
-    .database('flowgrid')
-    .container('platform')
-    .item(name, name);
+  const item = database.container('platform').item(name, name);
   const listed = async (): Promise<string[]> => (await item.read()).resource?.body.tenants ?? [];
   const [inOne, inTwo] = [one, two].map(({ id, key }) => ({
     join: (host = here) => new Asker(host, key).ask('PUT', path(subject, id), { json: { role: 'viewer' } }),
@@ -188,4 +188,20 @@ test('the list of a person’s tenants says what is so, however members come and
     await Promise.all([inOne.join(), inOne.leave(there), inOne.join(there), inOne.leave()]);
     expect((await listed()).includes(one.id)).toBe(await inOne.is());
   }
+});
+
+test('who holds less makes nobody more, and changes nobody who holds more', async () => {
+  const { sha256, keyId, text } = makeKey(tenant.id);
+  const body = { name: 'admin', role: 'admin', scopes: roles.admin, sha256, createdAt: new Date().toISOString(), createdBy: 'a test' };
+  await database.container('control').items.create({ id: `api-key:${keyId}`, tenantId: tenant.id, type: 'api-key', body, write: 'a test' });
+  const admin = new Asker(here, text);
+  await write('top', { role: 'owner' });
+  await write('top-2', { role: 'owner' });
+  problemOf(await write('new', { role: 'owner' }, {}, admin), 403, 'scope_exceeded');
+  problemOf(await admin.ask('GET', path('new')), 404, 'not_found');
+  problemOf(await write('top', { role: 'viewer' }, {}, admin), 403, 'scope_exceeded');
+  problemOf(await admin.ask('DELETE', path('top')), 403, 'scope_exceeded');
+  expect(await owner.get(path('top'))).toMatchObject({ role: 'owner' });
+  expect((await write('new', { role: 'admin' }, {}, admin)).status).toBe(201);
+  expect((await admin.ask('DELETE', path('new'))).status).toBe(204);
 });
