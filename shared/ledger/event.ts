@@ -55,6 +55,19 @@ export type Segment = z.infer<typeof Segment>;
 
 export const Segments: DocumentKind<Segment> = { container: 'ledger', type: 'segment', schema: Segment };
 
+/** The end of a process's lane, replaced in the batch of each of its segments. */
+export const LaneHead = z.strictObject({ seq: z.int(), hash: z.string(), at: z.string().optional() });
+export const LaneHeads: DocumentKind<z.infer<typeof LaneHead>> = { container: 'ledger', type: 'head', schema: LaneHead };
+/** The only name in its kind, in each lane's partition. */
+export const headName = 'head';
+
+/** Which lanes a tenant has, beside the event in its control lane that opened each. */
+export const Lanes: DocumentKind<{ openedAt: string }> = {
+  container: 'control',
+  type: 'ledger-lane',
+  schema: z.strictObject({ openedAt: z.iso.datetime() }),
+};
+
 /** The name of a segment: the sequence number of its first event, of fixed width so that names sort as numbers. */
 export function segmentName(first: number): string {
   return String(first).padStart(12, '0');

@@ -1,10 +1,10 @@
 // One process's lane in one tenant's ledger: events that arrive while a commit is under way share the next one.
 import { DependencyError } from '../errors/problem.ts';
 import type { TenantScope } from '../scope/scope.ts';
-import { create } from '../storage/documents.ts';
+import { create, put } from '../storage/documents.ts';
 import type { TenantStore } from '../storage/tenant-partition.ts';
-import { emptyHead, type Head, link, seal } from './chain.ts';
-import { type Cause, type EventDraft, Segments, segmentName } from './event.ts';
+import { emptyHead, type Head, link, type Sealed, seal } from './chain.ts';
+import { type Cause, type Event, type EventDraft, headName, LaneHeads, Segments, segmentName } from './event.ts';
 
 interface Waiting {
   readonly cause: Cause;
@@ -15,22 +15,37 @@ interface Waiting {
 
 /** A tenant may have this many events waiting in one process; the next is refused, which the caller sees as a 503. */
 const queueLimit = 2_000;
-/** Keeps a segment below 128 KB. */
-const segmentEvents = 100;
+/** Keeps a segment, with what stands around its events, below 128 KB. */
+const segmentBytes = 120_000;
+
+export interface LaneOptions {
+  readonly store: TenantStore;
+  readonly scope: TenantScope;
+  readonly name: string;
+  /** Makes the lane known before its first event. */
+  readonly register: () => Promise<void>;
+  /** Hears of every event that is stored. */
+  readonly tell: (events: readonly Event[]) => void;
+}
 
 export class Lane {
   readonly #store: TenantStore;
   readonly #scope: TenantScope;
   readonly #name: string;
+  readonly #register: LaneOptions['register'];
+  readonly #tell: LaneOptions['tell'];
+  #open = false;
   #head: Head = emptyHead;
   #waiting: Waiting[] = [];
   #running: Promise<void> | undefined;
   #broken = false;
 
-  constructor(store: TenantStore, scope: TenantScope, name: string) {
+  constructor({ store, scope, name, register, tell }: LaneOptions) {
     this.#store = store;
     this.#scope = scope;
     this.#name = name;
+    this.#register = register;
+    this.#tell = tell;
   }
 
   /** Resolves once the event is stored. Throws a DependencyError when it cannot be, or when too many wait. */
@@ -55,27 +70,69 @@ export class Lane {
   async #drain(): Promise<void> {
     await Promise.resolve();
     while (this.#waiting.length > 0) {
-      const group = this.#waiting.splice(0, segmentEvents);
-      const events = group.map(({ cause, draft }, at) => seal(this.#scope.tenantId, this.#name, this.#head.seq + 1 + at, cause, draft));
-      const { segment, head } = link(this.#head, events);
+      let group: readonly Waiting[] = [];
       try {
-        const outcome = await this.#store.of(this.#scope).commit([create(Segments, segmentName(segment.first), segment)], this.#name);
-        if (!outcome.done) throw new Error('two writers share a lane');
-        this.#head = head;
+        if (!this.#open) await this.#openUp();
+        const next = this.#next();
+        group = next.group;
+        if (next.sealed.length > 0) await this.#commit(next.sealed);
         for (const { done } of group) done();
       } catch (error) {
         // The segment may or may not be stored: the same events are never offered under the same numbers with other content.
-        for (const { failed } of group) failed(error);
-        this.#abandon(error);
+        this.#abandon([...group, ...this.#waiting.splice(0)], error);
       }
     }
     this.#running = undefined;
   }
 
+  /**
+   * First the lane's head, then its registration, then its first segment: after a crash between any two, a lane that is registered has a head, so one
+   * without was dropped.
+   */
+  async #openUp(): Promise<void> {
+    const outcome = await this.#store.of(this.#scope).commit([create(LaneHeads, headName, emptyHead)], this.#name);
+    if (!outcome.done) throw new Error('two writers share a lane');
+    await this.#register();
+    this.#open = true;
+  }
+
+  /** As many of those that wait as one segment holds, and at least one. What has no canonical form fails alone. */
+  #next(): { group: readonly Waiting[]; sealed: readonly Sealed[] } {
+    const group: Waiting[] = [];
+    const sealed: Sealed[] = [];
+    let head = this.#head;
+    let bytes = 0;
+    let taken = 0;
+    for (const each of this.#waiting) {
+      try {
+        const next = seal(this.#scope.tenantId, this.#name, head, each.cause, each.draft);
+        if (sealed.length > 0 && bytes + next.bytes > segmentBytes) break;
+        bytes += next.bytes + 1;
+        group.push(each);
+        sealed.push(next);
+        head = { seq: next.event.seq, hash: '', at: next.event.at };
+      } catch (error) {
+        each.failed(error);
+      }
+      taken += 1;
+    }
+    this.#waiting.splice(0, taken);
+    return { group, sealed };
+  }
+
+  async #commit(sealed: readonly Sealed[]): Promise<void> {
+    const { segment, head } = link(this.#head, sealed);
+    // The segment comes first: whether a commit was done is asked of its first document.
+    const changes = [create(Segments, segmentName(segment.first), segment), put(LaneHeads, headName, head)];
+    const outcome = await this.#store.of(this.#scope).commit(changes, this.#name);
+    if (!outcome.done) throw new Error('two writers share a lane');
+    this.#head = head;
+    this.#tell(segment.events);
+  }
+
   /** After a failure nobody knows the end of this lane, so it ends here. */
-  #abandon(error: unknown): void {
-    const rest = this.#waiting.splice(0);
-    for (const { failed } of rest) failed(error);
+  #abandon(waiting: readonly Waiting[], error: unknown): void {
     this.#broken = true;
+    for (const { failed } of waiting) failed(error);
   }
 }

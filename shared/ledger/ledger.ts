@@ -1,27 +1,20 @@
 // The append-only event log of each tenant: what was changed (in the batch of the change itself) and what was done (in this process's lane).
 import { LRUCache } from 'lru-cache';
-import * as z from 'zod';
-import { chance, randomName, wait } from '../clock/clock.ts';
+import { chance, iso, newId, randomName, wait } from '../clock/clock.ts';
 import { DependencyError, Problem } from '../errors/problem.ts';
 import { type PlatformScope, type TenantScope, tenantOf } from '../scope/scope.ts';
-import { type Change, create, type DocumentKind, remove, replace } from '../storage/documents.ts';
+import { type Change, create, type DocumentKind, replace } from '../storage/documents.ts';
 import type { TenantPartition, TenantStore } from '../storage/tenant-partition.ts';
 import { log } from '../telemetry/log.ts';
-import { emptyHead, link, seal } from './chain.ts';
-import { type Cause, type EventDraft, Segment, Segments, segmentName } from './event.ts';
+import type { LedgerActivity } from './activity.ts';
+import { emptyHead, type Head, link, seal } from './chain.ts';
+import { type Cause, type Event, type EventDraft, LaneHead, Lanes, type Segment, Segments, segmentName } from './event.ts';
 import { Lane } from './lane.ts';
+import { Outbox, OutboxRelay } from './outbox.ts';
+import { controlLane } from './verify-chain.ts';
 
-/** The lane that changes to `control` are numbered in. Its end is part of every change's batch, so changes of one tenant are serial. */
-const controlLane = 'control';
-
-const Heads: DocumentKind<{ seq: number; hash: string }> = {
-  container: 'control',
-  type: 'lane',
-  schema: z.strictObject({ seq: z.int(), hash: z.string() }),
-};
-
-/** Segments of the control lane that have not been copied to the ledger yet. */
-export const Outbox: DocumentKind<Segment> = { container: 'control', type: 'outbox', schema: Segment };
+/** The end of the control lane, which changes to `control` are numbered in. It is part of every change's batch, so changes of one tenant are serial. */
+export const ControlHeads: DocumentKind<Head> = { container: 'control', type: 'lane', schema: LaneHead };
 
 /** What a change comes to: documents to write, the event that tells of it, and what the caller gets. */
 export interface Plan<Result> {
@@ -35,14 +28,20 @@ const commitTries = 20;
 
 export class Ledger {
   readonly #store: TenantStore;
+  readonly #activity: LedgerActivity;
+  readonly #relay: OutboxRelay;
+  /** Hears of every event this process has stored. */
+  readonly #tell: (events: readonly Event[]) => void;
   readonly #lane = `p-${randomName(13)}`;
   /** Lanes opened so far; a lane pushed out has nothing waiting once its last append is done, and a new one takes over. */
   readonly #lanes = new LRUCache<string, Lane>({ max: 10_000 });
   #opened = 0;
-  readonly #relays = new Map<string, Promise<void>>();
 
-  constructor(store: TenantStore) {
+  constructor(store: TenantStore, activity: LedgerActivity, tell: (events: readonly Event[]) => void = () => undefined) {
     this.#store = store;
+    this.#activity = activity;
+    this.#tell = tell;
+    this.#relay = new OutboxRelay(store);
   }
 
   /**
@@ -56,18 +55,21 @@ export class Ledger {
   ): Promise<Result | Problem> {
     const partition = this.#store.of(scope);
     for (let count = 0; count < commitTries; count++) {
-      const head = await partition.read(Heads, controlLane);
+      const head = await partition.read(ControlHeads, controlLane);
       const planned = await plan(partition);
       if (planned instanceof Problem) return planned;
-      const event = seal(scope.tenantId, controlLane, (head?.body.seq ?? 0) + 1, cause, planned.event);
-      const next = link(head?.body ?? emptyHead, [event]);
+      const before = head?.body ?? emptyHead;
+      const sealed = seal(scope.tenantId, controlLane, before, cause, planned.event);
+      const next = link(before, [sealed]);
       const outcome = await partition.commit([
-        head ? replace(Heads, head, next.head) : create(Heads, controlLane, next.head),
-        create(Outbox, segmentName(event.seq), next.segment),
+        head ? replace(ControlHeads, head, next.head) : create(ControlHeads, controlLane, next.head),
+        create(Outbox, segmentName(sealed.event.seq), next.segment),
         ...planned.changes,
       ]);
       if (outcome.done) {
-        this.#relayLater(scope);
+        this.#tell([sealed.event]);
+        if (isGrowth(planned.event)) this.#activity.grows(scope.tenantId);
+        this.#relay.later(scope);
         return planned.result;
       }
       await wait(chance() * 10 * (count + 1));
@@ -80,10 +82,12 @@ export class Ledger {
     let lane = this.#lanes.get(tenantOf(scope));
     if (!lane || lane.broken) {
       this.#opened += 1;
-      lane = new Lane(this.#store, scope, `${this.#lane}-${this.#opened}`);
+      const name = `${this.#lane}-${this.#opened}`;
+      lane = new Lane({ store: this.#store, scope, name, register: () => this.#register(scope, name), tell: this.#tell });
       this.#lanes.set(scope.tenantId, lane);
     }
     await lane.append(cause, draft);
+    if (isGrowth(draft)) this.#activity.grows(scope.tenantId);
   }
 
   /** Keeps an event of the platform's own. */
@@ -107,33 +111,39 @@ export class Ledger {
     const partition = this.#store.of(scope);
     // In this order: a segment copied in between is then seen twice, never not at all.
     const fresh = await partition.list(Outbox);
+    if (fresh.length > 0) this.#relay.later(scope);
     const stored = await partition.latest(Segments, range, limit);
     return { stored: stored.map(({ body }) => body), fresh: fresh.map(({ body }) => body) };
   }
 
+  /** Copies what a crash may have left in the tenant's outbox. */
+  relay(scope: TenantScope): Promise<void> {
+    return this.#relay.now(scope);
+  }
+
   /** Resolves once everything given to this process so far is stored or has failed. */
   async flush(): Promise<void> {
-    await Promise.all([...[...this.#lanes.values()].map((lane) => lane.flush()), ...this.#relays.values()]);
+    await Promise.all([...this.#lanes.values()].map((lane) => lane.flush()));
+    await this.#relay.flush();
   }
 
-  /** Copies the tenant's outbox to the ledger behind the answer. What a crash leaves is copied after the tenant's next change. */
-  #relayLater(scope: TenantScope): void {
-    const before = this.#relays.get(scope.tenantId) ?? Promise.resolve();
-    const relay = before
-      .then(() => this.#relay(scope))
-      .catch(() => log.warn('the outbox was not copied; the next change will try again', scope.tenantId))
-      .finally(() => {
-        if (this.#relays.get(scope.tenantId) === relay) this.#relays.delete(scope.tenantId);
-      });
-    this.#relays.set(scope.tenantId, relay);
+  /** A lane is known to the control lane before its first event, so that dropping it whole shows. */
+  async #register(scope: TenantScope, name: string): Promise<void> {
+    const cause: Cause = { actor: { type: 'system', id: 'ledger', method: 'internal' }, requestId: newId() };
+    const done = await this.commit(scope, cause, async () => ({
+      changes: [create(Lanes, name, { openedAt: iso() })],
+      event: laneOpened(name),
+      result: undefined,
+    }));
+    if (done instanceof Problem) throw new Error('a lane was not registered');
   }
+}
 
-  async #relay(scope: TenantScope): Promise<void> {
-    const partition = this.#store.of(scope);
-    for (const { name, body } of await partition.list(Outbox)) {
-      // Under the same name on every try and every instance: a repeat finds it there and changes nothing.
-      await partition.commit([create(Segments, name, body)], controlLane);
-      await partition.commit([remove(Outbox, name)]);
-    }
-  }
+function laneOpened(name: string): EventDraft {
+  return { action: 'lane.opened', entity: { type: 'lane', id: name } };
+}
+
+/** What the timers themselves leave in a ledger is no reason for them to come again. */
+function isGrowth({ action }: EventDraft): boolean {
+  return action !== 'platform.assumed' && action !== 'lane.opened';
 }
