@@ -1,4 +1,6 @@
 // Puts the services together, once a process and at first use: no connection is opened and no SDK loaded before something needs it.
+
+import { Blobs } from './blobs/blobs.ts';
 import { Bus } from './bus/bus.ts';
 import { BusAdministration } from './bus/bus-administration.ts';
 import { Catalog } from './catalog/catalog.ts';
@@ -18,8 +20,15 @@ import { KeySets } from './identity/key-sets.ts';
 import { PlatformKeyCheck } from './identity/platform-keys.ts';
 import { SessionService } from './identity/sessions.ts';
 import { SignIn } from './identity/sign-in.ts';
+import { LedgerActivity } from './ledger/activity.ts';
+import { LedgerArchive } from './ledger/archive.ts';
+import { Checkpoints } from './ledger/checkpoints.ts';
 import { CrossTenantRecorder } from './ledger/cross-tenant.ts';
+import { exportWork } from './ledger/export.ts';
+import { LedgerJobs } from './ledger/job.ts';
 import { Ledger } from './ledger/ledger.ts';
+import { LedgerUpkeep } from './ledger/upkeep.ts';
+import { verification } from './ledger/verification.ts';
 import { AgentQueues } from './messaging/agent-queues.ts';
 import { SigningKeys } from './messaging/signing-keys.ts';
 import { Outbound } from './outbound/outbound.ts';
@@ -33,6 +42,7 @@ import { Cosmos } from './storage/cosmos.ts';
 import { Epoch } from './storage/epoch.ts';
 import { PlatformDocuments } from './storage/platform-documents.ts';
 import { TenantStore } from './storage/tenant-partition.ts';
+import { openAuditSink } from './telemetry/audit-sink.ts';
 import { setLogLevel } from './telemetry/log.ts';
 import { TenantChanges } from './tenancy/change.ts';
 import { TenantDirectory } from './tenancy/directory.ts';
@@ -65,11 +75,22 @@ export function compose(config: Config) {
   const busAdministration = new BusAdministration(config);
   const outbound = new Outbound(config);
 
-  const ledger = new Ledger(store);
+  const blobs = new Blobs(config);
+
   const platform = new PlatformScope((ledgerOf, tenantId, reason) => {
     const cause = { actor: { type: 'system', id: 'platform', method: 'internal' }, requestId: newId() } as const;
     return ledger.append(ledgerOf, cause, { action: 'platform.assumed', entity: { type: 'tenant', id: tenantId }, new: { reason } });
   });
+  const activity = new LedgerActivity(platformDocuments, platform);
+  const auditSink = openAuditSink(config.auditSink);
+  const ledger = new Ledger(store, {
+    grows: (tenantId) => activity.grows(tenantId),
+    ...(auditSink && { tell: (events) => auditSink.take(events) }),
+  });
+  const checkpoints = new Checkpoints({ store, blobs, vault, ledger, platform });
+  const archive = new LedgerArchive(store, blobs);
+  const walked = { store, blobs, archive, checkpoints };
+  const ledgerJobs = new LedgerJobs({ store, bus, platform, work: { verify: verification(walked), export: exportWork(walked) } });
   const crossTenant = new CrossTenantRecorder(ledger, platform);
   const authFailures = new AuthFailures(ledger, platform);
 
@@ -80,6 +101,13 @@ export function compose(config: Config) {
   const certificates = new Unfinished(platformDocuments, 'certificates');
   const tenants = new TenantService({ config, platformDocuments, directory, records: tenantRecords, erasures, unfinished, ledger, bus });
   const tenantChanges = new TenantChanges({ config, platform, records: tenantRecords, tenants, erasures, ledger });
+  const ledgerUpkeep = new LedgerUpkeep({
+    activity,
+    checkpoints,
+    archive,
+    tenants: (scope, from, limit) => directory.list(scope, from, limit),
+    archiveDays: config.ledgerArchiveDays,
+  });
   const memberships = new Memberships(platformDocuments);
   const members = new MemberService({ store, ledger, platform, memberships });
   const keyHistory = new KeyHistory(store);
@@ -112,7 +140,11 @@ export function compose(config: Config) {
     bus,
     busAdministration,
     outbound,
+    blobs,
     ledger,
+    ledgerArchive: archive,
+    ledgerJobs,
+    ledgerUpkeep,
     platform,
     crossTenant,
     authFailures,
@@ -146,6 +178,7 @@ export function compose(config: Config) {
       crossTenant.flush();
       authFailures.flush();
       await Promise.all([ledger.flush(), keyHistory.flush()]);
+      await auditSink?.close();
       await Promise.all([bus.close(), outbound.close()]);
     },
   };

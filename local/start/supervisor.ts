@@ -113,7 +113,7 @@ export class Supervisor {
 
   /** What is known so far, for those who need all of the twin. */
   #local(): LocalJson {
-    const missing = ['cosmos', 'serviceBus', 'keyVault', 'upstreams'].filter((part) => !(part in this.#known));
+    const missing = ['cosmos', 'serviceBus', 'keyVault', 'blobs', 'upstreams'].filter((part) => !(part in this.#known));
     if (missing.length > 0) throw new Error(`${this.#file} does not say where these are: ${missing.join(', ')}`);
     return { api: '', hosts: [], tenants: [], ...this.#known } as LocalJson;
   }

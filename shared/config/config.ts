@@ -40,6 +40,7 @@ const Settings = z.object({
     .pipe(z.record(z.string().regex(/^[a-z][a-zA-Z0-9.-]{0,63}$/), z.boolean()))
     .prefault('{}'),
   FLOWGRID_BACKUP_DAYS: z.coerce.number().int().min(0).max(3_650).default(30),
+  FLOWGRID_LEDGER_ARCHIVE_DAYS: z.coerce.number().int().min(1).max(3_650).default(90),
   FLOWGRID_AUDIT_SINK: z
     .string()
     .regex(/^(file:\/.+|syslog(\+tcp|\+tls)?:\/\/[^/:]+:\d{1,5})$/, 'file:/path or syslog://host:port (also syslog+tcp, syslog+tls)')
@@ -99,6 +100,8 @@ export interface Config {
   readonly flags: Readonly<Record<string, boolean>>;
   /** How long the database's backups go back (Cosmos DB, continuous backup: 30 days): until then what is erased is in them. */
   readonly backupDays: number;
+  /** Days of the ledger that are older than this many are moved to Blob Storage. */
+  readonly ledgerArchiveDays: number;
   /** Where audit events are sent besides the ledger. */
   readonly auditSink: string | undefined;
   readonly cosmos: { readonly endpoint: string; readonly database: string };
@@ -175,6 +178,7 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
     devIdentity: settings.FLOWGRID_DEV_IDENTITY,
     flags: settings.FLOWGRID_FLAGS,
     backupDays: settings.FLOWGRID_BACKUP_DAYS,
+    ledgerArchiveDays: settings.FLOWGRID_LEDGER_ARCHIVE_DAYS,
     auditSink: settings.FLOWGRID_AUDIT_SINK,
     cosmos: { endpoint: settings.FLOWGRID_COSMOS_ENDPOINT, database: settings.FLOWGRID_COSMOS_DATABASE },
     keyVaultUrl: settings.FLOWGRID_KEYVAULT_URL.replace(/\/+$/, ''),

@@ -23,7 +23,8 @@ export function queue<Message extends { tenantId: TenantId }>(
     ) => Promise<void>;
   },
 ): void {
-  if (process.env['FLOWGRID_ROLE'] === 'api') return;
+  const mine = process.env['FLOWGRID_ROLE'] ?? 'all';
+  if (mine !== 'all' && mine !== (contract.queue === 'platform-provision' ? 'provision' : 'api')) return;
   const handler = async (received: unknown, context: InvocationContext): Promise<void> => {
     const services = theServices();
     const exchange = new QueueExchange(contract, received, String(context.triggerMetadata?.['messageId'] ?? context.invocationId));

@@ -312,6 +312,13 @@ export const catalogue = {
     remedy: 'Store the credential again. The event is on record; tell the platform team.',
   },
   // Ours
+  job_failed: {
+    status: 500,
+    title: 'Job failed',
+    explanation: 'The job could not be finished, however often it was started.',
+    remedy: 'Start another. If that fails too, report the `requestId`.',
+    retry: true,
+  },
   vault_unavailable: {
     status: 503,
     title: 'Vault unavailable',

@@ -87,10 +87,16 @@ export class CheckpointCheck {
     if (this.#chain.broken) return;
     const checkpoint = openCheckpoint(jws, this.#keys);
     const seq = this.#seq + 1;
-    if (!checkpoint || checkpoint.tenantId !== this.#tenantId) return this.#chain.fail(checkpointLane, seq, 'checkpoint_invalid');
-    if (checkpoint.seq !== seq || checkpoint.prev !== this.#hash) return this.#chain.fail(checkpointLane, seq, 'checkpoint_missing');
+    if (!checkpoint || checkpoint.tenantId !== this.#tenantId) {
+      this.#chain.fail(checkpointLane, seq, 'checkpoint_invalid');
+      return;
+    }
+    if (checkpoint.seq !== seq || checkpoint.prev !== this.#hash) {
+      this.#chain.fail(checkpointLane, seq, 'checkpoint_missing');
+      return;
+    }
     for (const { lane, last, hash } of checkpoint.lanes) {
-      if (last < (this.#known.get(lane) ?? 0)) return this.#chain.fail(lane, last, 'head_replayed');
+      if (last < (this.#known.get(lane) ?? 0)) this.#chain.fail(lane, last, 'head_replayed');
       // What the checkpoint before has said already need not be said again.
       if (last > (this.#known.get(lane) ?? 0)) this.#chain.expect(lane, { seq: last, hash }, 'checkpoint');
       this.#known.set(lane, last);

@@ -2,11 +2,11 @@
 import { LRUCache } from 'lru-cache';
 import { chance, iso, newId, randomName, wait } from '../clock/clock.ts';
 import { DependencyError, Problem } from '../errors/problem.ts';
+import type { TenantId } from '../scope/ids.ts';
 import { type PlatformScope, type TenantScope, tenantOf } from '../scope/scope.ts';
 import { type Change, create, type DocumentKind, replace } from '../storage/documents.ts';
 import type { TenantPartition, TenantStore } from '../storage/tenant-partition.ts';
 import { log } from '../telemetry/log.ts';
-import type { LedgerActivity } from './activity.ts';
 import { emptyHead, type Head, link, seal } from './chain.ts';
 import { type Cause, type Event, type EventDraft, LaneHead, Lanes, type Segment, Segments, segmentName } from './event.ts';
 import { Lane } from './lane.ts';
@@ -26,21 +26,27 @@ export interface Plan<Result> {
 /** A change meets others of the same tenant at most this often before the caller is told to come back. */
 const commitTries = 20;
 
+interface Listeners {
+  /** Hears which tenants' ledgers grow. */
+  readonly grows?: (tenantId: TenantId) => void;
+  /** Hears of every event that this process has stored. */
+  readonly tell?: (events: readonly Event[]) => void;
+}
+
 export class Ledger {
   readonly #store: TenantStore;
-  readonly #activity: LedgerActivity;
   readonly #relay: OutboxRelay;
-  /** Hears of every event this process has stored. */
+  readonly #grows: (tenantId: TenantId) => void;
   readonly #tell: (events: readonly Event[]) => void;
   readonly #lane = `p-${randomName(13)}`;
   /** Lanes opened so far; a lane pushed out has nothing waiting once its last append is done, and a new one takes over. */
   readonly #lanes = new LRUCache<string, Lane>({ max: 10_000 });
   #opened = 0;
 
-  constructor(store: TenantStore, activity: LedgerActivity, tell: (events: readonly Event[]) => void = () => undefined) {
+  constructor(store: TenantStore, { grows, tell }: Listeners = {}) {
     this.#store = store;
-    this.#activity = activity;
-    this.#tell = tell;
+    this.#grows = grows ?? (() => undefined);
+    this.#tell = tell ?? (() => undefined);
     this.#relay = new OutboxRelay(store);
   }
 
@@ -68,7 +74,7 @@ export class Ledger {
       ]);
       if (outcome.done) {
         this.#tell([sealed.event]);
-        if (isGrowth(planned.event)) this.#activity.grows(scope.tenantId);
+        if (isGrowth(planned.event)) this.#grows(scope.tenantId);
         this.#relay.later(scope);
         return planned.result;
       }
@@ -87,7 +93,7 @@ export class Ledger {
       this.#lanes.set(scope.tenantId, lane);
     }
     await lane.append(cause, draft);
-    if (isGrowth(draft)) this.#activity.grows(scope.tenantId);
+    if (isGrowth(draft)) this.#grows(scope.tenantId);
   }
 
   /** Keeps an event of the platform's own. */

@@ -1,4 +1,5 @@
 // Checks a ledger, segment by segment. Pure: the job that checks what is stored and the program that checks an export use this and nothing else.
+import * as z from 'zod';
 import { canonical } from '../messaging/canonical.ts';
 import { emptyHead, type Head, hashOf } from './chain.ts';
 import type { Event, Segment } from './event.ts';
@@ -14,7 +15,6 @@ export const reasons = [
   'lane_missing',
   'lane_unregistered',
   'segment_invalid',
-  'archive_missing',
   'checkpoint_mismatch',
   'checkpoint_missing',
   'checkpoint_invalid',
@@ -30,6 +30,14 @@ export interface Broken {
 /** The lane that says which lanes there are. */
 export const controlLane = 'control';
 
+/** How far a walk has come, as JSON. */
+export const CheckState = z.strictObject({
+  lanes: z.record(z.string(), z.strictObject({ seq: z.int(), hash: z.string(), at: z.string().optional(), first: z.int() })),
+  opened: z.array(z.string()),
+  events: z.int(),
+});
+export type CheckState = z.infer<typeof CheckState>;
+
 interface LaneState {
   head: Head;
   first: number;
@@ -44,12 +52,22 @@ interface LaneState {
 export class ChainCheck {
   readonly #tenantId: string;
   readonly #lanes = new Map<string, LaneState>();
-  readonly #opened = new Set<string>();
-  #events = 0;
+  readonly #opened: Set<string>;
+  #events: number;
   #broken: Broken | undefined;
 
-  constructor(tenantId: string) {
+  /** `from` is where an earlier walk stopped. */
+  constructor(tenantId: string, from?: CheckState) {
     this.#tenantId = tenantId;
+    for (const [lane, { first, ...head }] of Object.entries(from?.lanes ?? {})) this.#lanes.set(lane, { head, first, marks: [] });
+    this.#opened = new Set(from?.opened);
+    this.#events = from?.events ?? 0;
+  }
+
+  /** What another walk needs to go on from here. */
+  get state(): CheckState {
+    const lanes = [...this.#lanes].flatMap(([lane, { head, first }]) => (head.seq > 0 ? [[lane, { ...head, first }]] : []));
+    return { lanes: Object.fromEntries(lanes), opened: [...this.#opened], events: this.#events };
   }
 
   /** The first thing found wrong; nothing after it is looked at. */
@@ -87,8 +105,8 @@ export class ChainCheck {
 
   /** The lane reaches at least `head`, and has this hash there. Says `by` whom, which tells a lost tail from a rewritten one. */
   expect(lane: string, head: Head, by: 'head' | 'checkpoint'): void {
-    if (head.seq === 0) return;
-    const { marks } = this.#lane(lane);
+    const { marks, head: taken } = this.#lane(lane);
+    if (head.seq <= taken.seq) return;
     if (marks.some(({ seq, hash, by: other }) => seq === head.seq && hash === head.hash && other === by)) return;
     const at = marks.findIndex(({ seq }) => seq > head.seq);
     marks.splice(at < 0 ? marks.length : at, 0, { seq: head.seq, hash: head.hash, by });
@@ -101,7 +119,10 @@ export class ChainCheck {
     const { head } = state;
     const last = segment.events.at(-1)?.seq ?? 0;
     const reason = this.#fault(lane, head, segment);
-    if (reason) return this.fail(lane, reason.seq, reason.reason);
+    if (reason) {
+      this.fail(lane, reason.seq, reason.reason);
+      return;
+    }
     if (state.first === 0) state.first = segment.first;
     state.head = { seq: last, hash: segment.hash, at: segment.to };
     this.#events += segment.events.length;
@@ -112,7 +133,7 @@ export class ChainCheck {
       const mark = state.marks.shift();
       // What is vouched for ends a segment: heads move by whole segments.
       if (mark && (mark.seq !== last || mark.hash !== segment.hash))
-        return this.fail(lane, mark.seq, mark.by === 'head' ? 'hash_mismatch' : 'checkpoint_mismatch');
+        this.fail(lane, mark.seq, mark.by === 'head' ? 'hash_mismatch' : 'checkpoint_mismatch');
     }
   }
 
@@ -124,9 +145,15 @@ export class ChainCheck {
     if (missed) {
       // A head that itself lies before what a checkpoint has seen was put back.
       const replayed = missed.by === 'checkpoint' && now !== undefined && now.seq < missed.seq;
-      return this.fail(lane, head.seq + 1, replayed ? 'head_replayed' : 'tail_missing');
+      this.fail(lane, head.seq + 1, replayed ? 'head_replayed' : 'tail_missing');
+    } else if (now && now.seq < head.seq) this.fail(lane, now.seq, 'head_replayed');
+  }
+
+  /** Nothing more comes: whatever is still vouched for is not there. */
+  end(): void {
+    for (const [lane, { head, marks }] of this.#lanes) {
+      if (marks.length > 0) this.fail(lane, head.seq + 1, head.seq === 0 ? 'lane_missing' : 'tail_missing');
     }
-    if (now && now.seq < head.seq) this.fail(lane, now.seq, 'head_replayed');
   }
 
   #lane(lane: string): LaneState {

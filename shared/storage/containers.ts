@@ -14,7 +14,11 @@ interface ContainerDefinition {
 export const containers = {
   control: { id: 'control', partitionKey: ['/tenantId'], indexing: { included: ['/*'] } },
   work: { id: 'work', partitionKey: ['/tenantId', '/bucket'], defaultTtl: -1, indexing: { included: ['/type/?'] } },
-  ledger: { id: 'ledger', partitionKey: ['/tenantId', '/lane'], indexing: { included: ['/type/?', '/body/from/?', '/body/to/?'] } },
+  ledger: {
+    id: 'ledger',
+    partitionKey: ['/tenantId', '/lane'],
+    indexing: { included: ['/type/?', '/lane/?', '/body/from/?', '/body/to/?'] },
+  },
   platform: { id: 'platform', partitionKey: ['/id'], defaultTtl: -1, indexing: { included: ['/type/?'] } },
 } as const satisfies Record<string, ContainerDefinition>;
 

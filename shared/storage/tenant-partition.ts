@@ -101,22 +101,40 @@ export class TenantPartition {
     this.#tenantId = tenantId;
   }
 
-  async read<Body>(kind: DocumentKind<Body>, name: string): Promise<Stored<Body> | undefined> {
-    const item = await this.#readItem(kind, `${kind.type}:${name}`);
+  /** `bucket` names the second level of the partition key for kinds that have no fixed one. */
+  async read<Body>(kind: DocumentKind<Body>, name: string, bucket?: string): Promise<Stored<Body> | undefined> {
+    const item = await this.#readItem(kind, `${kind.type}:${name}`, bucket);
     return item && this.#parse(kind, item);
   }
 
   /** Documents of a kind in the order of their names, from behind `after`. */
-  async list<Body>(kind: DocumentKind<Body>, page: { limit: number; after?: string } = { limit: 1_000 }): Promise<Stored<Body>[]> {
-    const items = await this.#query<Item>(kind, page.limit, {
+  async list<Body>(
+    kind: DocumentKind<Body>,
+    page: { limit: number; after?: string } = { limit: 1_000 },
+    bucket?: string,
+  ): Promise<Stored<Body>[]> {
+    const query = {
       query: 'SELECT TOP @limit * FROM c WHERE c.type = @type AND c.id > @after ORDER BY c.id',
       parameters: [
         { name: '@limit', value: page.limit },
         { name: '@type', value: kind.type },
         { name: '@after', value: `${kind.type}:${page.after ?? ''}` },
       ],
-    });
+    };
+    const items = await this.#query<Item>(kind, page.limit, query, bucket);
     return items.map((item) => this.#parse(kind, item));
+  }
+
+  /** The first lane behind `after`, in the order of their names, that holds a document of this kind. */
+  async nextLane(kind: DocumentKind<unknown>, after: string): Promise<string | undefined> {
+    const [lane] = await this.#query<unknown>(kind, 1, {
+      query: 'SELECT VALUE MIN(c.lane) FROM c WHERE c.type = @type AND c.lane > @after',
+      parameters: [
+        { name: '@type', value: kind.type },
+        { name: '@after', value: after },
+      ],
+    });
+    return typeof lane === 'string' ? lane : undefined;
   }
 
   /** How many there are of a kind, or of those whose field has this value. */
@@ -266,9 +284,10 @@ export class TenantPartition {
   }
 
   /** Kinds without a bucket of their own are read over all buckets of the tenant: the prefix of a hierarchical key. */
-  async #query<Row>(kind: DocumentKind<unknown>, limit: number, query: SqlQuerySpec): Promise<Row[]> {
+  async #query<Row>(kind: DocumentKind<unknown>, limit: number, query: SqlQuerySpec, bucket?: string): Promise<Row[]> {
     const container = await this.#cosmos.container(kind.container);
-    const partitionKey = kind.container !== 'control' && kind.bucket === undefined ? [this.#tenantId] : this.#partitionKey(kind, undefined);
+    const whole = kind.container !== 'control' && (bucket ?? kind.bucket) === undefined;
+    const partitionKey = whole ? [this.#tenantId] : this.#partitionKey(kind, bucket);
     const { resources } = await request(() => container.items.query<Row>(query, { partitionKey, maxItemCount: limit }).fetchAll());
     return resources;
   }
