@@ -28,7 +28,7 @@ export const list = http({
   path: z.object({ tenantId: TenantId }),
   query: Query,
   answers: { 200: pageOf(Event) },
-  handle: async ({ scope, query }, { ledger }) => {
+  handle: async ({ scope, query }, { ledger, ledgerArchive }) => {
     const { limit, cursor, actor, action, entity, from, to } = query;
     const after =
       cursor === undefined ? undefined : readCursor(cursor, scope.tenantId, name, z.object({ at: z.iso.datetime(), id: z.string() }));
@@ -41,7 +41,7 @@ export const list = http({
       ...(from !== undefined && { from: inMilliseconds(from) }),
       ...(to !== undefined && { to: inMilliseconds(to) }),
     };
-    const { items, next } = await listEvents(ledger, scope, filter, { limit, ...(after && { after }) });
+    const { items, next } = await listEvents({ ledger, archive: ledgerArchive }, scope, filter, { limit, ...(after && { after }) });
     return reply(200, { items, nextCursor: next ? makeCursor(scope.tenantId, name, next) : null });
   },
 });

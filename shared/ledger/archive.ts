@@ -40,8 +40,9 @@ export class LedgerArchive {
     this.#blobs = blobs;
   }
 
-  /** The archived days, oldest first. A day that is still being copied is none. */
+  /** The archived days, oldest first. A day that is still being copied is none. A tenant of which nothing was ever moved costs no look at the blobs. */
   async days(scope: TenantScope): Promise<string[]> {
+    if (!(await this.#store.of(scope).read(ArchiveStates, stateName))) return [];
     const names = await this.#blobs.list(scope, container);
     return names.filter((name) => name.endsWith('.done')).map((name) => name.slice(0, 10));
   }

@@ -4,7 +4,9 @@ import { expect } from 'vitest';
 import { hostSettings } from '../../../local/start/host-settings.ts';
 import type { LocalJson } from '../../../local/start/local-json.ts';
 import type { Secrets } from '../../../local/start/secrets.ts';
+import { Blobs } from '../../../shared/blobs/blobs.ts';
 import { type Config, parseConfig } from '../../../shared/config/config.ts';
+import { LedgerArchive } from '../../../shared/ledger/archive.ts';
 import type { Segment } from '../../../shared/ledger/event.ts';
 import { Ledger } from '../../../shared/ledger/ledger.ts';
 import { TenantId } from '../../../shared/scope/ids.ts';
@@ -67,6 +69,21 @@ export function configOf(local: LocalJson): Config {
   const options = { port: 0, data: '', ephemeral: true, hosts: 1, only: undefined, join: undefined, strictOutbound: false };
   // The platform's key is in local.json, so the secrets are not looked at.
   return parseConfig(hostSettings(local, {} as Secrets, 7071, options));
+}
+
+/** Moves everything that is stored so far to the archive, as if it were old. */
+export async function archiveAll(local: LocalJson, tenantId: string): Promise<string[]> {
+  const config = configOf(local);
+  const cosmos = new Cosmos(config);
+  const archive = new LedgerArchive(new TenantStore(cosmos, new Epoch(cosmos)), new Blobs(config));
+  const scope = new TenantScope(TenantId.parse(tenantId), 'assumed');
+  const days: string[] = [];
+  for (let day = await archive.moveOldest(scope, '9999'); day !== undefined; day = await archive.moveOldest(scope, '9999')) {
+    days.push(day);
+    // Today goes on.
+    if (days.length > 1) break;
+  }
+  return days;
 }
 
 /** A third process that writes: its lane is at rest as soon as it is done. */
