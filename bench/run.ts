@@ -10,6 +10,7 @@ const benches: Record<string, () => Promise<{ bench: () => Promise<Figure[]> }>>
   'external-tokens': () => import('./external-tokens.ts'),
   cosmos: () => import('./cosmos.ts'),
   'service-bus': () => import('./service-bus.ts'),
+  ledger: () => import('./ledger.ts'),
 };
 
 const { values, positionals } = parseArgs({ options: { json: { type: 'boolean', default: false } }, allowPositionals: true });

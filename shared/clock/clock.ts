@@ -7,9 +7,13 @@ export function now(): number {
   return Date.now();
 }
 
+let lastIso: readonly [ms: number, text: string] = [0, new Date(0).toISOString()];
+
 /** An instant as the ISO 8601 UTC string with milliseconds that everything we store and answer uses. */
 export function iso(ms: number = now()): string {
-  return new Date(ms).toISOString();
+  // Many events fall on one millisecond.
+  if (ms !== lastIso[0]) lastIso = [ms, new Date(ms).toISOString()];
+  return lastIso[1];
 }
 
 /** The UTC day of an instant, `YYYY-MM-DD`. */

@@ -20,9 +20,13 @@ export function canonical(value: unknown): string {
   }
 }
 
+/** Every event of the ledger passes here, so this is written for speed: one pass, no pairs. */
 function canonicalObject(value: object): string {
-  // Array.prototype.sort compares UTF-16 code units, which is the order RFC 8785 section 3.2.3 asks for.
-  const members = Object.entries(value).filter(([, member]) => member !== undefined);
-  members.sort(([a], [b]) => (a < b ? -1 : 1));
-  return `{${members.map(([name, member]) => `${canonical(name)}:${canonical(member)}`).join(',')}}`;
+  let text = '';
+  // The default order of `sort` compares UTF-16 code units, which is the order RFC 8785 section 3.2.3 asks for.
+  for (const name of Object.keys(value).sort()) {
+    const member: unknown = Reflect.get(value, name);
+    if (member !== undefined) text += `${text === '' ? '' : ','}${canonical(name)}:${canonical(member)}`;
+  }
+  return `{${text}}`;
 }

@@ -27,6 +27,9 @@ export const Agent = z.strictObject({
 });
 export type Agent = z.infer<typeof Agent>;
 
+/** What the trail shows of an agent. */
+export const AuditedAgent = Agent.pick({ delivery: true, cardVersion: true, ttlSeconds: true });
+
 export const Agents: DocumentKind<Agent> = { container: 'control', type: 'agent', schema: Agent };
 
 /** An agent runs as long as its lease, whatever it last said of itself (H-09). */

@@ -4,6 +4,7 @@ import { chance, iso, now } from '../clock/clock.ts';
 import { Problem } from '../errors/problem.ts';
 import type { Cause } from '../ledger/event.ts';
 import type { Ledger } from '../ledger/ledger.ts';
+import { image } from '../ledger/redact.ts';
 import type { AgentQueues } from '../messaging/agent-queues.ts';
 import { limitOf } from '../quota/tiers.ts';
 import type { AgentId } from '../scope/ids.ts';
@@ -11,7 +12,7 @@ import type { TenantScope } from '../scope/scope.ts';
 import { put, remove } from '../storage/documents.ts';
 import type { TenantStore } from '../storage/tenant-partition.ts';
 import type { TenantRecords } from '../tenancy/tenant.ts';
-import { type Agent, Agents, type AgentView, isRunning, viewOf } from './agent.ts';
+import { type Agent, Agents, type AgentView, AuditedAgent, isRunning, viewOf } from './agent.ts';
 import type { ReadCard } from './card/card.ts';
 
 export interface Registration {
@@ -75,7 +76,7 @@ export class Registry {
         event: {
           action: present ? 'agent.renewed' : 'agent.registered',
           entity: { type: 'agent', id: agentId },
-          new: { delivery: agent.delivery, cardVersion: agent.cardVersion, ttlSeconds: agent.ttlSeconds },
+          new: image(AuditedAgent, agent),
         },
         result: { agent, isNew: !present },
       };

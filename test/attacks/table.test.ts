@@ -55,6 +55,8 @@ const samples: Readonly<Record<string, Sample>> = {
   'POST /tenants/{tenantId}/api-keys': { json: { name: 'planted' }, asAnother: inThePath },
   'POST /tenants/{tenantId}/api-keys/{keyId}/rotate': { asAnother: inThePath },
   'GET /tenants/{tenantId}/audit': { asAnother: inThePath },
+  'GET /tenants/{tenantId}/audit/export': { query: 'jobId=00000000-0000-4000-8000-000000000000', asAnother: inThePath },
+  'GET /tenants/{tenantId}/audit/verify': { query: 'jobId=00000000-0000-4000-8000-000000000000', asAnother: inThePath },
   'GET /tenants/{tenantId}/integrations': { asAnother: inThePath },
   'GET /tenants/{tenantId}/policies': { asAnother: inThePath },
   'GET /tenants/{tenantId}/policies/{name}': { asAnother: inThePath },
@@ -92,6 +94,8 @@ const samples: Readonly<Record<string, Sample>> = {
   'POST /auth/logout': { asAnother: open },
   'POST /tenants': { json: { id: 'planted', name: 'Planted' }, asAnother: '403 scope_missing' },
   'POST /tenants/{tenantId}/agents/{agentId}/environment': { asAnother: inThePath },
+  'POST /tenants/{tenantId}/audit/export': { asAnother: inThePath },
+  'POST /tenants/{tenantId}/audit/verify': { asAnother: inThePath },
   'POST /tenants/{tenantId}/integrations/{integration}/credentials': { json: { apiKey: 'planted' }, asAnother: inThePath },
   'PUT /tenants/{tenantId}/policies/{name}': { text: 'permit(principal, action, resource);', asAnother: inThePath },
   'PUT /tenants/{tenantId}/issuers/{name}': { json: { issuer: 'https://issuer.example' }, asAnother: inThePath },
@@ -100,6 +104,9 @@ const samples: Readonly<Record<string, Sample>> = {
 /** Functions without a route of their own. */
 const others: Readonly<Record<string, string>> = {
   'zz-no-route': 'httpTrigger',
+  dispatch: 'serviceBusTrigger',
+  'ledger-archive': 'timerTrigger',
+  'ledger-checkpoint': 'timerTrigger',
   provision: 'serviceBusTrigger',
   'tenants-settle': 'timerTrigger',
 };
@@ -285,6 +292,8 @@ const denied = [
   ...Array<string>(2).fill('key.created scope_missing'),
   'key.rotated scope_missing',
   'key.revoked scope_missing',
+  'ledger.export_requested scope_missing',
+  'ledger.verify_requested scope_missing',
 ];
 
 describe('the table', () => {
