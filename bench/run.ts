@@ -11,6 +11,7 @@ const benches: Record<string, () => Promise<{ bench: () => Promise<Figure[]> }>>
   cosmos: () => import('./cosmos.ts'),
   'service-bus': () => import('./service-bus.ts'),
   ledger: () => import('./ledger.ts'),
+  victim: () => import('./victim.ts'),
 };
 
 const { values, positionals } = parseArgs({ options: { json: { type: 'boolean', default: false } }, allowPositionals: true });

@@ -7,6 +7,7 @@ import type { TenantScope } from '../scope/scope.ts';
 import { type DocumentKind, put, remove, replace } from '../storage/documents.ts';
 import type { TenantPartition, TenantStore } from '../storage/tenant-partition.ts';
 import { Segment, Segments, segmentName } from './event.ts';
+import { ChainCheck } from './verify-chain.ts';
 
 const container = 'ledger-archive';
 
@@ -121,13 +122,19 @@ export class LedgerArchive {
     await write();
   }
 
-  /** Reads the day back. Throws when it is not, segment for segment, what Cosmos DB holds: then nothing is removed. */
+  /** Reads the day back. Throws when it is not, segment for segment, what Cosmos DB holds, or no chain in itself: then nothing is removed. */
   async #check(scope: TenantScope, partition: TenantPartition, day: string, lanes: readonly string[]): Promise<void> {
     const copied = this.read(scope, day);
+    const chains = new Map<string, ChainCheck>();
     for await (const { lane, segment } of segmentsOf(partition, day, lanes)) {
       const { value } = await copied.next();
       if (value?.lane !== lane || JSON.stringify(value.segment) !== JSON.stringify(segment))
         throw new Error('an archived day is not its copy');
+      const before = { seq: segment.first - 1, hash: segment.prev, first: segment.first };
+      const chain = chains.get(lane) ?? new ChainCheck(scope.tenantId, { lanes: { [lane]: before }, opened: [], events: 0 });
+      chains.set(lane, chain);
+      chain.take(lane, segment);
+      if (chain.broken) throw new Error('a day that does not verify is not archived');
     }
     if (!(await copied.next()).done) throw new Error('an archived day holds more than its copy');
   }

@@ -167,4 +167,17 @@ test(`${rounds} rounds`, async () => {
     cursor = `&cursor=${page.nextCursor}`;
   }
   expect(agents.filter((agentId) => !events.has(agentId))).toEqual([]);
-}, 180_000);
+  // And the ledger, of which every process that was killed had a lane, is whole.
+  const { jobId } = await owner().ask<{ jobId: string }>('POST', `/tenants/${tenant.id}/audit/verify`);
+  let verdict: { status: string; ok: boolean | null; lanes: number; firstBroken: unknown } | undefined;
+  await until(
+    'the ledger is verified',
+    async () => {
+      verdict = await owner().ask('GET', `/tenants/${tenant.id}/audit/verify?jobId=${jobId}`);
+      return verdict?.status !== 'running';
+    },
+    60_000,
+  );
+  expect(verdict).toMatchObject({ status: 'done', ok: true, firstBroken: null });
+  expect(verdict?.lanes).toBeGreaterThan(rounds / 2);
+}, 240_000);
