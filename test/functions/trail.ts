@@ -65,8 +65,14 @@ export async function changesNothing(
   const known = new Set(events.map(({ id }) => id));
   // A process that writes for the first time opens its lane: the ledger's own business.
   const added = (await settledTrail(owner, tenantId)).filter(({ id, action }) => !known.has(id) && action !== 'lane.opened');
-  expect(added.map(({ action, code }) => `${action} ${code}`).sort()).toEqual([...denied].sort());
+  expect(coalesced(added.map(({ action, code }) => `${action} ${code}`))).toEqual(coalesced(denied));
   expect(await lookOf(owner, tenantId)).toEqual(before);
+}
+
+/** Sorted, with no more attempts than are told one by one: how many more there are depends on where a minute ends. */
+function coalesced(told: readonly string[]): string[] {
+  const isAttempt = (each: string) => each.startsWith('security.cross_tenant');
+  return [...told.filter((each) => !isAttempt(each)), ...told.filter(isAttempt).slice(0, 10)].sort();
 }
 
 async function lookOf(owner: Asker, tenantId: string): Promise<unknown[]> {
