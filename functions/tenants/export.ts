@@ -13,11 +13,11 @@ export const exportAll = http({
   path: z.object({ tenantId: TenantId }),
   answers: { 200: 'application/x-ndjson' },
   audit: 'tenant.exported',
-  handle: async ({ scope, exchange }, { store, ledger }) => {
+  handle: async ({ scope, exchange }, { store, ledger, ledgerArchive }) => {
     // Before the first byte: nobody carries anything away unseen.
     await ledger.append(scope, exchange.cause, { action: 'tenant.exported', entity: { type: 'tenant', id: scope.tenantId } });
     const disposition = `attachment; filename="${scope.tenantId}.ndjson"`;
     const headers = { 'content-type': 'application/x-ndjson', 'content-disposition': disposition };
-    return { status: 200, raw: Readable.from(exportLines(store, scope)), headers };
+    return { status: 200, raw: Readable.from(exportLines({ store, archive: ledgerArchive }, scope)), headers };
   },
 });

@@ -1,7 +1,7 @@
 // Blob Storage: what is written once and kept long. Every name begins with the scope's tenant; there is no way to leave it out. Failures are
 // DependencyErrors.
 import type { Readable } from 'node:stream';
-import type { BlobServiceClient, ContainerClient } from '@azure/storage-blob';
+import type { BlobClient, BlobServiceClient, ContainerClient } from '@azure/storage-blob';
 import { dependencyRetry, retrying } from '../clock/retry.ts';
 import type { Config } from '../config/config.ts';
 import { loadSdk } from '../config/load-sdk.ts';
@@ -108,6 +108,17 @@ export class Blobs {
     await this.#call(scope, place, (container, name) => absent(container.getBlobClient(name).delete()));
   }
 
+  /** Removes everything the tenant has. False when a retention policy holds on to some of it. Safe to repeat. */
+  async removeAll(scope: TenantScope): Promise<boolean> {
+    let isGone = true;
+    for (const container of blobContainers) {
+      for (const name of await this.list(scope, container)) {
+        isGone = (await this.#call(scope, { container, name }, (client, whole) => removed(client.getBlobClient(whole)))) && isGone;
+      }
+    }
+    return isGone;
+  }
+
   async #call<T>(
     scope: TenantScope,
     { container, name }: BlobPlace,
@@ -154,6 +165,17 @@ async function absent<T>(found: Promise<T>): Promise<T | undefined> {
     return await found;
   } catch (error) {
     if (statusOf(error) === 404) return undefined;
+    throw error;
+  }
+}
+
+/** Whether the blob is gone; false when a retention policy keeps it. */
+async function removed(blob: BlobClient): Promise<boolean> {
+  try {
+    await blob.deleteIfExists();
+    return true;
+  } catch (error) {
+    if (typeof error === 'object' && error !== null && 'code' in error && error.code === 'BlobImmutableDueToPolicy') return false;
     throw error;
   }
 }

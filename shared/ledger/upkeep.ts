@@ -22,8 +22,8 @@ interface Services {
   readonly activity: LedgerActivity;
   readonly checkpoints: Checkpoints;
   readonly archive: LedgerArchive;
-  /** A page of the directory of tenants. */
-  readonly tenants: (platform: PlatformScope, from: number, limit: number) => Promise<readonly TenantId[]>;
+  /** A page of all tenants; the place of one that was erased is empty. */
+  readonly tenants: (platform: PlatformScope, from: number, limit: number) => Promise<readonly (TenantId | null)[]>;
   readonly archiveDays: number;
 }
 
@@ -63,8 +63,9 @@ export class LedgerUpkeep {
   /** Runs `work` for every tenant there is. One that fails is told of and left for the next time. */
   async #each(platform: PlatformScope, work: (tenantId: TenantId) => Promise<void>): Promise<void> {
     for (let from = 0; ; from += pageSize) {
-      const ids = [...(await this.#services.tenants(platform, from, pageSize))];
-      const count = ids.length;
+      const page = await this.#services.tenants(platform, from, pageSize);
+      const count = page.length;
+      const ids = page.filter((id) => id !== null);
       const worker = async (): Promise<void> => {
         for (let tenantId = ids.shift(); tenantId !== undefined; tenantId = ids.shift()) {
           const id = tenantId;

@@ -1,5 +1,6 @@
 // Erases a tenant, key first (architecture 5). Every step may be repeated and is noted with its time when it is done; a run that is cut short goes on
 // where it was.
+import type { Blobs } from '../blobs/blobs.ts';
 import type { BusAdministration } from '../bus/bus-administration.ts';
 import { iso, now, wait } from '../clock/clock.ts';
 import type { Config } from '../config/config.ts';
@@ -22,6 +23,7 @@ export interface ErasingServices {
   readonly platform: PlatformScope;
   readonly store: TenantStore;
   readonly vault: Vault;
+  readonly blobs: Blobs;
   readonly busAdministration: BusAdministration;
   readonly ledger: Ledger;
   readonly members: MemberService;
@@ -44,6 +46,7 @@ const steps: Readonly<Record<Step, (services: ErasingServices, scope: TenantScop
   secrets: ({ vault }, scope) => vault.deleteSecrets(scope),
   queues: ({ busAdministration }, scope) => busAdministration.deleteQueues(scope),
   memberships: ({ members }, scope) => members.forgetAll(scope),
+  blobs: ({ blobs }, scope) => blobs.removeAll(scope),
   work: ({ store }, scope) => store.of(scope).removeAll('work'),
   ledger: ({ store }, scope) => store.of(scope).removeAll('ledger'),
   control: ({ store }, scope) => store.of(scope).removeAll('control'),
@@ -109,6 +112,8 @@ async function finishErasure(services: ErasingServices, scope: TenantScope, caus
     const quietAt = Date.parse(kept.deleted.at(-1)?.at ?? kept.requestedAt) + quietMs;
     return certificates.enter(platform, tenantId, now() < quietAt ? quietAt : (goneAt(kept) ?? quietAt));
   }
+  // Under a retention policy longer than the backups are kept.
+  if (!(await services.blobs.removeAll(scope))) return certificates.enter(platform, tenantId, now() + dayMs);
   const certificate = await certify(services, kept);
   await erasures.change(platform, tenantId, (present) => ({ certificate, ...present }));
   await ledger.appendOwn(platform, cause, { action: 'tenant.erasure_certified', entity: { type: 'tenant', id: tenantId } });

@@ -10,7 +10,7 @@ import type { PlatformDocuments, PlatformKind } from '../storage/platform-docume
 import type { TenantView } from './view.ts';
 
 /** In the order in which they go: without the key the rest opens no more. */
-export const erasureSteps = ['key', 'secrets', 'queues', 'memberships', 'work', 'ledger', 'control', 'directory'] as const;
+export const erasureSteps = ['key', 'secrets', 'queues', 'memberships', 'blobs', 'work', 'ledger', 'control', 'directory'] as const;
 
 const instant = z.iso.datetime();
 

@@ -3,8 +3,9 @@ import { iso } from '../clock/clock.ts';
 import { Connections } from '../credentials/connections.ts';
 import { ApiKeys } from '../identity/api-keys.ts';
 import { Issuers } from '../identity/issuers.ts';
+import type { LedgerArchive } from '../ledger/archive.ts';
 import { Segments } from '../ledger/event.ts';
-import { Outbox } from '../ledger/ledger.ts';
+import { Outbox } from '../ledger/outbox.ts';
 import { Policies } from '../policy/policies.ts';
 import { Agents } from '../registry/agent.ts';
 import type { TenantScope } from '../scope/scope.ts';
@@ -20,7 +21,7 @@ import { withoutSecrets } from './without-secrets.ts';
  */
 export const exportedKinds: readonly DocumentKind<unknown>[] = [Tenants, Members, ApiKeys, Issuers, Policies, Agents, Connections];
 
-/** The outbox first: a segment copied meanwhile is then there twice, never not at all. */
+/** In the order in which a segment moves, the archive last: one that is moved meanwhile is then there twice, never not at all. */
 const segmentKinds = [Outbox, Segments];
 
 /**
@@ -28,7 +29,10 @@ const segmentKinds = [Outbox, Segments];
  * end with the number of lines between; without it the export was cut short. Each page is as it was when it was read: what changes meanwhile
  * may be there as it was before or after.
  */
-export async function* exportLines(store: TenantStore, scope: TenantScope): AsyncGenerator<string> {
+export async function* exportLines(
+  { store, archive }: { store: TenantStore; archive: LedgerArchive },
+  scope: TenantScope,
+): AsyncGenerator<string> {
   const partition = store.of(scope);
   const kinds = [...exportedKinds.map(({ type }) => type), 'segment'];
   yield line({ format: 'flowgrid-export/1', tenantId: scope.tenantId, at: iso(), kinds });
@@ -42,6 +46,11 @@ export async function* exportLines(store: TenantStore, scope: TenantScope): Asyn
     for await (const page of partition.scan(kind)) {
       count += page.length;
       yield page.map(({ body }) => line({ kind: 'segment', body })).join('');
+    }
+  for (const day of await archive.days(scope))
+    for await (const { segment } of archive.read(scope, day)) {
+      count += 1;
+      yield line({ kind: 'segment', body: segment });
     }
   yield line({ end: true, count });
 }
