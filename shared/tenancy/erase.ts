@@ -38,9 +38,12 @@ const heardMs = 2_000;
 /** No call that was under way when the tenant stopped is under way any more (Azure Functions, HTTP: 230 s). */
 const quietMs = 5 * 60_000;
 const dayMs = 86_400_000;
+/** How often the archive is asked whether it still holds something. */
+const heldMs = dayMs;
 
 type Step = (typeof erasureSteps)[number];
 
+/** One that answers false could not finish yet, and is not to hold up the others. */
 const steps: Readonly<Record<Step, (services: ErasingServices, scope: TenantScope) => Promise<unknown>>> = {
   key: ({ vault }, scope) => vault.destroyTenantKey(scope),
   secrets: ({ vault }, scope) => vault.deleteSecrets(scope),
@@ -67,7 +70,7 @@ export async function stopForErasure({ ledger }: Pick<ErasingServices, 'ledger'>
 }
 
 export async function eraseTenant(services: ErasingServices, scope: TenantScope, cause: Cause): Promise<void> {
-  const { platform, erasures, unfinished, certificates, ledger, config } = services;
+  const { platform, erasures, unfinished, certificates, ledger } = services;
   const { tenantId } = scope;
   let kept = await erasures.read(platform, tenantId);
   if (!kept) throw new Error('the erasure has no record');
@@ -75,24 +78,31 @@ export async function eraseTenant(services: ErasingServices, scope: TenantScope,
 
   await stopForErasure(services, scope, cause);
   await wait(Math.min(heardMs, Math.max(0, Date.parse(kept.requestedAt) + heardMs - now())));
-  for (const step of erasureSteps) {
-    if (kept.deleted.some(({ what }) => what === step)) continue;
-    await steps[step](services, scope);
-    const found = step === 'key' || step === 'secrets' ? { keyRecoverableUntil: await recoverableUntil(services, scope) } : {};
-    const done = { what: step, at: iso() };
-    kept = await erasures.change(platform, tenantId, (present) =>
-      present.deleted.some(({ what }) => what === step) ? present : { ...present, ...found, deleted: [...present.deleted, done] },
-    );
-  }
-  const backupsUntil = iso(now() + config.backupDays * dayMs);
+  kept = await takeSteps(services, scope, kept);
   await certificates.enter(platform, tenantId, now() + quietMs);
-  await erasures.change(platform, tenantId, (present) =>
-    present.status === 'erased' ? present : { ...present, status: 'erased', backupsUntil },
-  );
-  const { keyRecoverableUntil } = kept;
+  const { keyRecoverableUntil, backupsUntil } = await erasures.change(platform, tenantId, (present) => ({ ...present, status: 'erased' }));
   const entity = { type: 'tenant', id: tenantId };
   await ledger.appendOwn(platform, cause, { action: 'tenant.erased', entity, new: { keyRecoverableUntil, backupsUntil } });
   await unfinished.leave(platform, tenantId, async () => true);
+}
+
+/** Takes the steps that are not noted yet, and notes each; with the last one it is known how long backups last. */
+async function takeSteps(services: ErasingServices, scope: TenantScope, before: Kept): Promise<Kept> {
+  const { platform, erasures, config } = services;
+  let kept = before;
+  for (const step of erasureSteps) {
+    if (kept.deleted.some(({ what }) => what === step)) continue;
+    if ((await steps[step](services, scope)) === false) continue;
+    const found = step === 'key' || step === 'secrets' ? { keyRecoverableUntil: await recoverableUntil(services, scope) } : {};
+    const done = { what: step, at: iso() };
+    kept = await erasures.change(platform, scope.tenantId, (present) => {
+      if (present.deleted.some(({ what }) => what === step)) return present;
+      const deleted = [...present.deleted, done];
+      const backupsUntil = deleted.length < erasureSteps.length ? null : iso(now() + config.backupDays * dayMs);
+      return { ...present, ...found, deleted, backupsUntil };
+    });
+  }
+  return kept;
 }
 
 /** Until when Key Vault keeps what has been deleted by now: as long as it keeps the key, which went first. */
@@ -102,18 +112,17 @@ async function recoverableUntil({ vault }: ErasingServices, scope: TenantScope):
 }
 
 /** Sweeps up what calls that were under way may have left, and certifies the erasure once nobody can undo it. */
-async function finishErasure(services: ErasingServices, scope: TenantScope, cause: Cause, kept: Kept): Promise<void> {
+async function finishErasure(services: ErasingServices, scope: TenantScope, cause: Cause, before: Kept): Promise<void> {
   const { platform, erasures, certificates, unfinished, ledger } = services;
   const { tenantId } = scope;
-  for (const step of erasureSteps) await steps[step](services, scope);
+  const kept = await takeSteps(services, scope, before);
+  for (const { what } of before.deleted) await steps[what](services, scope);
   await unfinished.leave(platform, tenantId, async () => true);
   if (kept.certificate !== undefined) return certificates.leave(platform, tenantId, async () => true);
   if (!isGone(kept)) {
     const quietAt = Date.parse(kept.deleted.at(-1)?.at ?? kept.requestedAt) + quietMs;
-    return certificates.enter(platform, tenantId, now() < quietAt ? quietAt : (goneAt(kept) ?? quietAt));
+    return certificates.enter(platform, tenantId, now() < quietAt ? quietAt : (goneAt(kept) ?? now() + heldMs));
   }
-  // Under a retention policy longer than the backups are kept.
-  if (!(await services.blobs.removeAll(scope))) return certificates.enter(platform, tenantId, now() + dayMs);
   const certificate = await certify(services, kept);
   await erasures.change(platform, tenantId, (present) => ({ certificate, ...present }));
   await ledger.appendOwn(platform, cause, { action: 'tenant.erasure_certified', entity: { type: 'tenant', id: tenantId } });

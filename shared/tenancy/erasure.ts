@@ -21,7 +21,7 @@ export const Erasure = z.strictObject({
   deleted: z.array(z.strictObject({ what: z.enum(erasureSteps), at: instant })),
   /** Key Vault keeps what is deleted so long; known once the key and the secrets are. */
   keyRecoverableUntil: instant.nullable(),
-  /** The database's backups go back so far; known once the documents are deleted. */
+  /** The database's backups go back so far; known once everything is deleted, also what a retention policy of the archive holds for a while. */
   backupsUntil: instant.nullable(),
   /** A compact JWS, once both times have passed. */
   certificate: z.string().optional(),

@@ -21,7 +21,7 @@ interface Record {
   readonly certificate?: string;
 }
 
-const order = ['key', 'secrets', 'queues', 'memberships', 'work', 'ledger', 'control', 'directory'];
+const order = ['key', 'secrets', 'queues', 'memberships', 'blobs', 'work', 'ledger', 'control', 'directory'];
 
 const database = new CosmosClient({ ...local.cosmos, connectionPolicy: { enableEndpointDiscovery: false } }).database('flowgrid');
 
