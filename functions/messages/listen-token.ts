@@ -17,6 +17,7 @@ export const listenToken = http({
   policy: ({ body }) => ({ action: 'message:receive', resource: queueResource(body.queue) }),
   answers: { 200: Token },
   audit: 'queue.token_issued',
+  secrets: ['token'],
   handle: async ({ scope, identity, body, exchange }, { queues, registry, ledger }) => {
     const agentId = agentOfQueue(scope, body.queue);
     if (agentId === undefined) return new Problem('not_found', { detail: 'Only the own queue of an agent can be listened at.' });

@@ -7,6 +7,7 @@ import { actorOf, type Identity } from '../identity/identity.ts';
 import type { Cause } from '../ledger/event.ts';
 import { continueTrace, type Trace } from '../telemetry/trace.ts';
 import { type HttpContract, matchPath, pathOf } from './contract.ts';
+import type { Claim, Keyed } from './idempotency.ts';
 
 export type TimedStep = 'auth' | 'policy' | 'quota' | 'credential' | 'upstream' | 'ledger';
 
@@ -25,6 +26,10 @@ export class HttpExchange {
   body: unknown;
   /** When a unit of the contract's meter was taken, in milliseconds; set by `takeQuota`. */
   quotaTakenAt: number | undefined;
+  /** What an Idempotency-Key makes of the call; set by `readIdempotencyKey`. */
+  keyed: Keyed | undefined;
+  /** The right to run the keyed call; set by `claimRun`. */
+  claim: Claim | undefined;
   #identity: Identity | undefined;
 
   constructor(request: HttpRequest, contract: HttpContract) {

@@ -11,6 +11,7 @@ import type { TenantScope } from '../scope/scope.ts';
 import { log } from '../telemetry/log.ts';
 import { type Access, contracts, type HttpContract, methodOf, pathOf } from './contract.ts';
 import { HttpExchange } from './exchange.ts';
+import { keepAnswer } from './kept-answer.ts';
 import './lifecycle.ts';
 import { passHttp } from './pipeline.ts';
 import { type Reply, respond, respondProblem } from './reply.ts';
@@ -124,8 +125,9 @@ async function answer(
   } catch (error) {
     outcome = failure(exchange, error);
   }
+  if (outcome instanceof Problem) await giveQuotaBack(exchange, services, outcome);
+  outcome = await keepAnswer(exchange, services, outcome);
   if (!(outcome instanceof Problem)) return respond(exchange, outcome);
-  await giveQuotaBack(exchange, services, outcome);
   recordRefusal(exchange, services, outcome);
   return respondProblem(exchange, outcome);
 }

@@ -24,6 +24,12 @@ const ProblemBody = z
   })
   .meta({ id: 'Problem', description: 'RFC 9457 problem details; `/problems/{code}` explains each code' });
 
+const KeyHeader = z.object({
+  'Idempotency-Key': z.string().optional().meta({
+    description: '1–255 visible characters. The same call again within 24 hours is given the first answer, without what is shown once.',
+  }),
+});
+
 let document: Promise<object> | undefined;
 
 /** Made at the first request, since no function is registered later than that. */
@@ -56,7 +62,8 @@ async function build(baseUrl: string): Promise<object> {
 function operation(contract: HttpContract): ZodOpenApiOperationObject {
   const { name, summary, access, path, query, body, answers, accepts } = contract;
   const needed = scopesOf(access);
-  const parameters = { ...(isObject(path) && { path }), ...(isObject(query) && { query }) };
+  const isKeyed = methodOf(contract) === 'POST' && access.kind !== 'anyone' && contract.replays !== false;
+  const parameters = { ...(isObject(path) && { path }), ...(isObject(query) && { query }), ...(isKeyed && { header: KeyHeader }) };
   return {
     operationId: name,
     summary,
@@ -65,7 +72,7 @@ function operation(contract: HttpContract): ZodOpenApiOperationObject {
     ...(needed && { description: needed }),
     ...(Object.keys(parameters).length > 0 && { requestParams: parameters }),
     ...(body && { requestBody: { required: !body.safeParse(undefined).success, content: bodyContent(accepts ?? 'json', body) } }),
-    responses: responses(answers, summary),
+    responses: responses(answers, summary, contract.secrets),
   };
 }
 
@@ -74,14 +81,25 @@ function bodyContent(accepts: 'json' | 'form' | 'text', schema: z.ZodType): Reco
   return { 'application/json': { schema }, ...(accepts === 'form' && { 'application/x-www-form-urlencoded': { schema } }) };
 }
 
-function responses(answers: HttpContract['answers'], summary: string): ZodOpenApiResponsesObject {
+function responses(answers: HttpContract['answers'], summary: string, secrets: readonly string[] = []): ZodOpenApiResponsesObject {
   const all: ZodOpenApiResponsesObject = {
     default: { description: 'A problem', content: { 'application/problem+json': { schema: ProblemBody } } },
   };
   // The keys of `answers` are statuses: its type says so.
   for (const [status, shape] of Object.entries(answers))
-    all[status as `${1 | 2 | 3 | 4 | 5}${string}`] = { description: summary, ...content(shape) };
+    all[status as `${1 | 2 | 3 | 4 | 5}${string}`] = { description: summary, ...content(withOptional(shape, secrets)) };
   return all;
+}
+
+/** What is shown once is missing where an Idempotency-Key gives the answer again: a client must not count on it. */
+function withOptional<Shape extends AnswerShape>(shape: Shape, secrets: readonly string[]): Shape | z.ZodType {
+  if (!(shape instanceof z.ZodObject) || secrets.length === 0) return shape;
+  const members = Object.entries<z.ZodType>(shape.shape).map(([name, member]) => {
+    const inside = secrets.flatMap((path) => (path.startsWith(`${name}.`) ? [path, path.slice(name.length + 1)] : path));
+    const loosened = withOptional(member, inside);
+    return [name, secrets.includes(name) ? loosened.optional() : loosened];
+  });
+  return z.object(Object.fromEntries(members));
 }
 
 function content(shape: AnswerShape): object {

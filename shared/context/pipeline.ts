@@ -1,25 +1,29 @@
-// The tenant-context middleware: every HTTP and queue function runs these steps in this order, and the first Problem answers.
+// The tenant-context middleware: every HTTP and queue function runs these steps in this order, and the first to answer ends the call.
 
 import type { Services } from '../compose.ts';
 import type { Problem } from '../errors/problem.ts';
 import type { HttpExchange } from './exchange.ts';
 import type { QueueExchange } from './queue-exchange.ts';
+import type { Reply } from './reply.ts';
 import { assumeTenant } from './steps/assume-tenant.ts';
 import { authenticate } from './steps/authenticate.ts';
+import { claimRun } from './steps/claim-run.ts';
 import { decidePolicy } from './steps/decide-policy.ts';
 import { holdScopes } from './steps/hold-scopes.ts';
 import { ownTenant } from './steps/own-tenant.ts';
 import { readBody } from './steps/read-body.ts';
+import { readIdempotencyKey } from './steps/read-idempotency-key.ts';
 import { refuseForeignTenant } from './steps/refuse-foreign-tenant.ts';
 import { takeQuota } from './steps/take-quota.ts';
 import { tenantActive } from './steps/tenant-active.ts';
 import { validate } from './steps/validate.ts';
 import { validateMessage } from './steps/validate-message.ts';
 
-type Step<Exchange> = (exchange: Exchange, services: Services) => Promise<Problem | undefined> | Problem | undefined;
+/** A Problem or a Reply ends the call; a message has no reply. */
+type Step<Exchange, Ending = Problem> = (exchange: Exchange, services: Services) => Promise<Ending | undefined> | Ending | undefined;
 
 interface Row {
-  readonly http?: Step<HttpExchange>;
+  readonly http?: Step<HttpExchange, Problem | Reply>;
   readonly queue?: Step<QueueExchange>;
 }
 
@@ -31,15 +35,17 @@ const table: readonly Row[] = [
   { http: holdScopes },
   { http: readBody },
   { http: refuseForeignTenant },
+  { http: readIdempotencyKey },
   { http: validate },
   { http: decidePolicy },
+  { http: claimRun },
   { http: takeQuota },
 ];
 
 const httpSteps = table.flatMap(({ http }) => http ?? []);
 const queueSteps = table.flatMap(({ queue }) => queue ?? []);
 
-export function passHttp(exchange: HttpExchange, services: Services): Promise<Problem | undefined> {
+export function passHttp(exchange: HttpExchange, services: Services): Promise<Problem | Reply | undefined> {
   return pass(httpSteps, exchange, services);
 }
 
@@ -47,10 +53,14 @@ export function passQueue(exchange: QueueExchange, services: Services): Promise<
   return pass(queueSteps, exchange, services);
 }
 
-async function pass<Exchange>(steps: readonly Step<Exchange>[], exchange: Exchange, services: Services): Promise<Problem | undefined> {
+async function pass<Exchange, Ending>(
+  steps: readonly Step<Exchange, Ending>[],
+  exchange: Exchange,
+  services: Services,
+): Promise<Ending | undefined> {
   for (const step of steps) {
-    const problem = await step(exchange, services);
-    if (problem) return problem;
+    const ending = await step(exchange, services);
+    if (ending) return ending;
   }
   return undefined;
 }

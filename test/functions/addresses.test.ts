@@ -3,7 +3,8 @@ import { beforeAll, describe, expect, inject, test } from 'vitest';
 import { exchange } from '../conformance/functions-host/raw-http.ts';
 import { newTenant, type TestTenant } from '../flowgrid.ts';
 import { Asker, problemOf } from './asker.ts';
-import { judgeOf, rowsOf } from './document.ts';
+import { judgeOf } from './document.ts';
+import { rowsOf } from './operations.ts';
 
 const local = inject('local');
 const anyone = new Asker(local.api);

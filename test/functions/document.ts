@@ -1,42 +1,8 @@
 // The OpenAPI document as a judge: every answer must be one that its operation announces, in the shape it announces.
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { expect } from 'vitest';
-import * as z from 'zod';
 import type { Answer } from './asker.ts';
-
-const Content = z.record(z.string(), z.strictObject({ schema: z.record(z.string(), z.unknown()).optional() }));
-
-const Operation = z.object({
-  operationId: z.string().regex(/^[a-z-]+$/),
-  summary: z.string().min(1),
-  description: z.string().optional(),
-  security: z.array(z.record(z.string(), z.array(z.string()))),
-  parameters: z
-    .array(
-      z.object({
-        in: z.enum(['path', 'query']),
-        name: z.string(),
-        required: z.boolean().optional(),
-        schema: z.record(z.string(), z.unknown()),
-      }),
-    )
-    .optional(),
-  requestBody: z.object({ required: z.boolean().optional(), content: Content }).optional(),
-  responses: z.record(z.string().regex(/^([1-5]\d\d|default)$/), z.object({ description: z.string().min(1), content: Content.optional() })),
-});
-
-/** What OpenAPI 3.1 asks of a document, as far as ours uses it. */
-export const Document = z.object({
-  openapi: z.string().regex(/^3\.1\.\d+$/),
-  info: z.object({ title: z.string(), version: z.string() }),
-  servers: z.array(z.object({ url: z.url() })),
-  paths: z.record(z.string().startsWith('/'), z.partialRecord(z.enum(['get', 'put', 'post', 'delete', 'patch']), Operation)),
-  components: z.object({
-    schemas: z.record(z.string(), z.record(z.string(), z.unknown())),
-    securitySchemes: z.record(z.string(), z.unknown()),
-  }),
-});
-export type Document = z.infer<typeof Document>;
+import { Document, rowsOf } from './operations.ts';
 
 interface Judge {
   readonly document: Document;
@@ -66,19 +32,6 @@ async function readDocument(base: string): Promise<Judge> {
       return validate(value) ? [] : (validate.errors ?? []).map(({ instancePath, message }) => `${instancePath} ${message}`);
     },
   };
-}
-
-export interface Row {
-  readonly path: string;
-  readonly method: string;
-  readonly operation: z.infer<typeof Operation>;
-}
-
-/** Every operation of the document. */
-export function rowsOf({ paths }: Document): Row[] {
-  return Object.entries(paths).flatMap(([path, methods]) =>
-    Object.entries(methods).map(([method, operation]) => ({ path, method: method.toUpperCase(), operation })),
-  );
 }
 
 /** Fails the test when the operation does not announce such an answer. Answers where no operation is, and those that pass a provider's through, are free. */

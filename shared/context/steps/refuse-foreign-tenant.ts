@@ -28,10 +28,15 @@ function foreignPlace({ url, request, body }: HttpExchange, own: string): string
   const header = request.headers.get('x-tenant-id');
   if (header !== null && header !== own) return 'header';
   if (isRecord(body) && 'tenantId' in body && body['tenantId'] !== own) return 'body';
-  if (isRecord(body) && typeof body['queue'] === 'string' && (readQueueName(body['queue'])?.tenantId ?? own) !== own) return 'queue';
-  const owners = searchParams.getAll('cursor').map(cursorOwner);
-  return owners.some((owner) => owner !== undefined && owner !== own) ? 'cursor' : undefined;
+  for (const [place, ownerOf] of Object.entries(bearers)) {
+    const given = [...searchParams.getAll(place), ...(isRecord(body) ? [body[place]] : [])];
+    if (given.some((value) => typeof value === 'string' && (ownerOf(value) ?? own) !== own)) return place;
+  }
+  return undefined;
 }
+
+/** What bears the name of a tenant within, by the member or parameter it comes in. What cannot be read is none, and the schema's to refuse. */
+const bearers = { queue: (text: string) => readQueueName(text)?.tenantId, cursor: cursorOwner };
 
 function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -1,7 +1,8 @@
 // The OpenAPI document, and the page that shows it.
 import { describe, expect, inject, test } from 'vitest';
 import { Asker } from '../asker.ts';
-import { Document, judgeOf, rowsOf } from '../document.ts';
+import { judgeOf } from '../document.ts';
+import { Document, rowsOf } from '../operations.ts';
 
 const local = inject('local');
 const anyone = new Asker(local.api);
