@@ -75,7 +75,7 @@ function coalesced(told: readonly string[]): string[] {
   return [...told.filter((each) => !isAttempt(each)), ...told.filter(isAttempt).slice(0, 10)].sort();
 }
 
-async function lookOf(owner: Asker, tenantId: string): Promise<unknown[]> {
+export async function lookOf(owner: Asker, tenantId: string): Promise<unknown[]> {
   return Promise.all(
     [`/tenants/${tenantId}`, `/tenants/${tenantId}/integrations`, `/tenants/${tenantId}/quota`, '/api/registry/agents?status=all'].map(
       (path) => owner.get(path),
