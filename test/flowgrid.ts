@@ -10,7 +10,7 @@ import { Caller } from '../local/demo/caller.ts';
 import { type LocalJson, readLocalJson } from '../local/start/local-json.ts';
 import { randomName } from '../shared/clock/clock.ts';
 
-const startScript = fileURLToPath(new URL('../local/start.ts', import.meta.url));
+const ownTree = fileURLToPath(new URL('..', import.meta.url));
 
 export interface FlowGrid {
   readonly data: string;
@@ -26,8 +26,15 @@ export interface FlowGrid {
 }
 
 /** Starts FlowGrid with these options on a data folder and waits until it is ready. Throws with its output when it ends instead. */
-export async function startFlowGrid(data: string, ...options: string[]): Promise<FlowGrid> {
-  const child = spawn(process.execPath, [startScript, '--port', '0', '--data', data, ...options], { stdio: ['ignore', 'pipe', 'pipe'] });
+export function startFlowGrid(data: string, ...options: string[]): Promise<FlowGrid> {
+  return startFlowGridOf(ownTree, data, ...options);
+}
+
+/** The same from another tree of sources. */
+export async function startFlowGridOf(tree: string, data: string, ...options: string[]): Promise<FlowGrid> {
+  const child = spawn(process.execPath, [join(tree, 'local/start.ts'), '--port', '0', '--data', data, ...options], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let output = '';
   child.stdout.on('data', (part: Buffer) => (output += part));
   child.stderr.on('data', (part: Buffer) => (output += part));

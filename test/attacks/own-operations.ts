@@ -1,0 +1,160 @@
+// What a tenant may do in the isolation property test, and what a model of it says must come of it. Each tenant's operations run one after another at one
+// host, so the model knows; other tenants' run beside them.
+import { roles } from '../../shared/identity/scopes.ts';
+import { cardOf } from '../flowgrid.ts';
+
+export interface ModelTenant {
+  readonly id: string;
+  readonly key: string;
+  readonly host: string;
+  /** Stands in everything the tenant has; must stand in nothing that another is answered. */
+  readonly canary: string;
+  /** An agent of this tenant alone, always registered, with a key of its own. */
+  readonly agent: { readonly id: string; readonly key: string };
+  /** Which of the names that all tenants use are registered now. */
+  readonly registered: Set<string>;
+  /** Which of them are policies. */
+  readonly policies: Set<string>;
+}
+
+/** Drawn by chance; an operation takes from it what it needs. */
+export interface Draw {
+  /** One of the names all tenants use. */
+  readonly name: string;
+  readonly number: number;
+  readonly byAgent: boolean;
+}
+
+export interface Operation {
+  readonly query?: string;
+  readonly json?: unknown;
+  readonly text?: string;
+  readonly key?: string;
+  /** As `status` or `status code`. */
+  readonly expected: string;
+  /** The canary must be in the answer: so it is known that answers hold any. */
+  readonly shows?: true;
+  readonly total?: number;
+  /** What the model knows afterwards. */
+  readonly done?: () => void;
+}
+
+/** All agents share these names, so that whoever guesses an id guesses right. */
+export const names = ['alpha', 'beta', 'gamma', 'delta'];
+
+type Make = (tenant: ModelTenant, draw: Draw) => Operation;
+
+const simple: Make = () => ({ expected: '200' });
+const shown: Make = () => ({ expected: '200', shows: true });
+const refused: Make = () => ({ expected: '403 scope_missing' });
+const agentScopes: readonly string[] = roles.agent;
+
+/** By method and route; `weight` says how often beside the others. `{name}` is the drawn name. */
+export const own: Readonly<Record<string, { readonly weight: number; readonly make: Make }>> = {
+  'GET /api/docs': { weight: 1, make: simple },
+  'GET /api/health': { weight: 1, make: simple },
+  'GET /api/openapi.json': { weight: 1, make: simple },
+  'GET /api/ready': { weight: 1, make: simple },
+  'GET /problems/{code}': { weight: 1, make: simple },
+  'GET /api/auth/whoami': { weight: 6, make: (tenant, { byAgent }) => ({ expected: '200', ...asAgent(tenant, byAgent) }) },
+  'GET /api/v1/tools': { weight: 3, make: (tenant, { byAgent }) => ({ expected: '200', ...asAgent(tenant, byAgent) }) },
+  'GET /tenants': { weight: 1, make: refused },
+  'POST /tenants': { weight: 1, make: () => ({ json: { id: 'planted', name: 'planted' }, ...refusal }) },
+  'GET /tenants/{tenantId}': { weight: 6, make: shown },
+  'GET /tenants/{tenantId}/audit': { weight: 3, make: (_, { number }) => ({ query: `limit=${1 + number}`, expected: '200' }) },
+  'GET /tenants/{tenantId}/integrations': { weight: 3, make: simple },
+  'GET /tenants/{tenantId}/quota': { weight: 3, make: simple },
+  'POST /api/quota/check': { weight: 4, make: () => ({ json: { meter: 'maxToolCallsPerDay' }, expected: '200' }) },
+  'GET /api/registry/agents': {
+    weight: 8,
+    make: (tenant, { byAgent }) => ({ expected: '200', shows: true, total: tenant.registered.size + 1, ...asAgent(tenant, byAgent) }),
+  },
+  'GET /api/registry/agents/search': {
+    weight: 8,
+    make: (tenant, { byAgent }) => ({ query: 'skill=shared', expected: '200', shows: true, ...asAgent(tenant, byAgent) }),
+  },
+  'GET /api/registry/agents/{id}': {
+    weight: 12,
+    make: (tenant, { name, byAgent }) => ({
+      ...(tenant.registered.has(name) ? { expected: '200', shows: true } : { expected: '404 not_found' }),
+      ...asAgent(tenant, byAgent),
+    }),
+  },
+  'POST /api/registry/agents/{id}/register': {
+    weight: 14,
+    make: (tenant, { name, byAgent }) => {
+      const json = { card: cardFor(tenant, name), metadata: { canary: tenant.canary }, ttlSeconds: 3_600 };
+      if (byAgent) return { json, key: tenant.agent.key, expected: '403 agent_mismatch' };
+      return { json, expected: tenant.registered.has(name) ? '200' : '201', done: () => tenant.registered.add(name) };
+    },
+  },
+  'DELETE /api/registry/agents/{id}/unregister': {
+    weight: 4,
+    make: (tenant, { name }) => ({ expected: '204', done: () => tenant.registered.delete(name) }),
+  },
+  'POST /api/messages': {
+    weight: 12,
+    make: (tenant, { name, byAgent }) => ({
+      json: { to: name, messageType: 'x', payload: tenant.canary, ...(!byAgent && { from: tenant.agent.id }) },
+      expected: tenant.registered.has(name) ? '202' : '404 agent_not_found',
+      ...asAgent(tenant, byAgent),
+    }),
+  },
+  'POST /api/messaging/token': {
+    weight: 2,
+    make: (tenant) => ({ json: { queue: `${tenant.id}-${tenant.agent.id}` }, key: tenant.agent.key, expected: '200' }),
+  },
+  'POST /api/v1/tools/invoke': {
+    weight: 8,
+    make: (tenant, { byAgent }) => ({
+      json: { toolId: 'notion.whoAmI', parameters: {} },
+      expected: '200',
+      shows: true,
+      ...asAgent(tenant, byAgent),
+    }),
+  },
+  'PUT /tenants/{tenantId}/policies/{name}': {
+    weight: 2,
+    make: ({ canary, policies }, { name }) => ({
+      // It speaks of nobody, so it changes nothing of what others of these operations may do.
+      text: `// ${canary}\nforbid (principal == User::"${canary}", action, resource);`,
+      expected: policies.has(name) ? '200' : '201',
+      done: () => policies.add(name),
+    }),
+  },
+  'GET /tenants/{tenantId}/policies/{name}': {
+    weight: 4,
+    make: ({ policies }, { name }) => (policies.has(name) ? { expected: '200', shows: true } : { expected: '404 not_found' }),
+  },
+  'GET /tenants/{tenantId}/policies': { weight: 3, make: ({ policies }) => ({ expected: '200', total: policies.size }) },
+  'DELETE /tenants/{tenantId}/policies/{name}': {
+    weight: 1,
+    make: ({ policies }, { name }) =>
+      policies.has(name) ? { expected: '204', done: () => policies.delete(name) } : { expected: '404 not_found' },
+  },
+  'POST /api/policy/explain': {
+    weight: 2,
+    make: () => ({ json: { action: 'tool:invoke', resource: 'Tool::"notion.whoAmI"' }, expected: '200' }),
+  },
+  'POST /tenants/{tenantId}/agents/{agentId}/environment': { weight: 1, make: simple },
+  'POST /tenants/{tenantId}/integrations/{integration}/credentials': {
+    weight: 1,
+    // The token itself is put in by whoever runs this.
+    make: (tenant) => ({ json: { accessToken: `{upstream}.${tenant.canary}` }, expected: '200' }),
+  },
+};
+
+const refusal = { expected: '403 scope_missing' } as const;
+
+function asAgent(tenant: ModelTenant, byAgent: boolean): { key?: string } {
+  return byAgent ? { key: tenant.agent.key } : {};
+}
+
+export function cardFor(tenant: Pick<ModelTenant, 'canary'>, name: string): Record<string, unknown> {
+  return { ...cardOf(name, [{ id: 'shared' }]), description: tenant.canary };
+}
+
+/** Whether the agent's own key may call a function that asks for these scopes. */
+export function mayAgent(scopes: readonly string[]): boolean {
+  return scopes.every((scope) => agentScopes.includes(scope));
+}
