@@ -1,5 +1,6 @@
 // One agent's bare A2A card; of an agent that does not run only for who may manage agents. Named so that it sorts behind `registry-search`, whose route it would shadow.
 import * as z from 'zod';
+import { etagOf, notModified } from '../../shared/context/etag.ts';
 import { http } from '../../shared/context/http.ts';
 import { reply } from '../../shared/context/reply.ts';
 import { Problem } from '../../shared/errors/problem.ts';
@@ -19,21 +20,14 @@ export const show = http({
     const id = AgentId.safeParse(path.id);
     const found = id.success ? await registry.find(scope, id.data) : undefined;
     if (!found || !(isRunning(found.agent) || identity.scopes.has('agents:manage'))) return new Problem('not_found');
-    const { agent, etag } = found;
+    const { agent } = found;
     const card = query.a2a === agent.cardVersion ? agent.original : query.a2a === '1.0' ? agent.card : undefined;
     if (!card) {
       return new Problem('validation_failed', {
         errors: [{ pointer: '/query/a2a', message: `this card came as ${agent.cardVersion} and is served as that and as 1.0` }],
       });
     }
-    // The store's tag, told apart by version; it is quoted already (RFC 9110 section 8.8.3).
-    const tag = `"${query.a2a}-${etag.replaceAll('"', '')}"`;
-    if (names(exchange.request.headers.get('if-none-match'), tag)) return { status: 304, raw: null, headers: { etag: tag } };
-    return reply(200, card, { etag: tag });
+    const tag = etagOf(found, query.a2a);
+    return notModified(exchange, tag) ?? reply(200, card, { etag: tag });
   },
 });
-
-/** Whether an If-None-Match names the tag: alone, in a list, weakly or by `*` (RFC 9110 section 13.1.2). */
-function names(header: string | null, tag: string): boolean {
-  return (header ?? '').split(',').some((each) => [tag, `W/${tag}`, '*'].includes(each.trim()));
-}

@@ -85,8 +85,8 @@ export class Asker {
 }
 
 /** Checks that the answer is this problem, and gives it. `holdToPromises` has checked its members. */
-export function problemOf(answer: Answer, status: number, code: string): ProblemBody {
-  expect([answer.status, codeOf(answer)], JSON.stringify(answer.body)).toEqual([status, code]);
+export function problemOf(answer: Answer, status: number, code: string, to = ''): ProblemBody {
+  expect([answer.status, codeOf(answer)], `${to} ${JSON.stringify(answer.body)}`).toEqual([status, code]);
   return answer.body as ProblemBody;
 }
 
