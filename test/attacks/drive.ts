@@ -62,8 +62,8 @@ export class Driver {
     const row = this.#rows.get(chosen.row);
     if (!actor || !target || !row) throw new Error(`no such operation: ${JSON.stringify(chosen)}`);
     const foreign = actor === target || chosen.reach === 'own' ? undefined : reachFor(row, chosen, actor, target);
-    const request = foreign ?? ownRequest(row, chosen, actor);
-    if (!request) return;
+    const request = foreign ?? ownRequest(row, chosen, actor) ?? reachFor(row, { ...chosen, reach: 'query' }, actor, target);
+    if (!request || (actor === target && request.expected === '403 tenant_mismatch')) return;
 
     const { method, path, query, json, text, key = actor.key, headers } = request;
     const body = json === undefined ? text : JSON.stringify(json).replaceAll('{upstream}', this.#upstreamToken);
@@ -90,25 +90,30 @@ export class Driver {
     for (const other of this.#tenants) {
       if (other !== actor && all.includes(other.canary)) tally.wrong.push(`${what}: a canary of ${other.id} in the answer`);
     }
-    if (request.expected === 'anything' ? response.status >= 500 || response.status === 401 : request.expected !== seen)
-      tally.wrong.push(`${what}: ${seen}, the model says ${request.expected}`);
+    if (isWrong(request.expected, seen, row)) tally.wrong.push(`${what}: ${seen}, the model says ${request.expected}`);
     else {
       if (request.shows && !all.includes(actor.canary)) tally.wrong.push(`${what}: the own canary is not in the answer`);
       const { total } = (parsed ?? {}) as { total?: number };
       if (request.total !== undefined && total !== request.total)
         tally.wrong.push(`${what}: ${total} in all, the model says ${request.total}`);
-      request.done?.();
+      request.done?.(parsed);
     }
   }
 }
 
-/** Of a function the model does not know only reading is tried on one's own. */
+/** Where the model knows nothing, no more than that it is answered, and to somebody known. */
+function isWrong(expected: string, seen: string, row: Row): boolean {
+  return expected === 'anything' ? /^5/.test(seen) || (/^401/.test(seen) && !isOpen(row)) : expected !== seen;
+}
+
+/** Of a function the model does not know only reading is tried on one's own, and what anybody may call. */
 function ownRequest(row: Row, chosen: Chosen, actor: ModelTenant): Request | undefined {
   const place = { method: row.method, path: fill(row, actor.id, chosen.name) };
-  const known = own[nameOf(row)];
-  if (known) return { ...place, ...known.make(actor, chosen) };
-  const { query } = samples[nameOf(row)] ?? {};
-  return row.method === 'GET' ? { ...place, ...(query !== undefined && { query }), expected: 'anything' } : undefined;
+  const operation = own[nameOf(row)]?.make(actor, chosen);
+  if (operation) return { method: row.method, path: fill(row, actor.id, operation.id ?? chosen.name), ...operation };
+  const { query, json } = samples[nameOf(row)] ?? {};
+  const sent = { ...(query !== undefined && { query }), ...(json !== undefined && { json }) };
+  return row.method === 'GET' || isOpen(row) ? { ...place, ...sent, expected: 'anything' } : undefined;
 }
 
 /** The same function with another tenant named where `reach` says; undefined where it takes no such name. */
@@ -165,6 +170,6 @@ function fill(row: Row, tenantId: string, name: string): string {
     .replace('{tenantId}', tenantId)
     .replace('{integration}', 'notion')
     .replace('{code}', 'not_found')
-    .replaceAll(/\{(id|agentId|name)\}/g, name)
+    .replaceAll(/\{(id|agentId|name|subject|keyId)\}/g, name)
     .replaceAll(/\{\w+\}/g, 'planted');
 }

@@ -28,6 +28,9 @@ async function makeTenants(local: Local, count: number): Promise<ModelTenant[]> 
         agent: { id: agentId, key: environment['FLOWGRID_API_TOKEN'] ?? '' },
         registered: new Set<string>(),
         policies: new Set<string>(),
+        members: new Set<string>(),
+        issuers: new Set<string>(),
+        keys: [],
       };
       await owner.ask('POST', `/api/registry/agents/${agentId}/register`, { card: cardFor(tenant, agentId), ttlSeconds: 3_600 });
       await owner.ask('POST', `/tenants/${id}/integrations/notion/credentials`, { accessToken: `${local.upstreams.rest.token}.${canary}` });
@@ -63,16 +66,15 @@ describe('tenants that name everything alike', () => {
 
   test('are never answered anything of each other, in ten thousand operations', async () => {
     const [tenants, rows] = await Promise.all([makeTenants(local, 12), rowsAt(local)]);
-    expect(Object.keys(own).filter((name) => !rows.some((row) => nameOf(row) === name))).toEqual([]);
     const driver = new Driver(tenants, rows, local.upstreams.rest.token);
     const tally = emptyTally();
-    await hold(driver, tally, operations(rows, tenants.length, 600), 17);
+    await hold(driver, tally, operations(rows, tenants.length, 600), 18);
     expect(tally.done).toBeGreaterThanOrEqual(10_000);
     expect(tally.succeeded).toBeGreaterThanOrEqual(tally.done / 2);
     expect(tally.reached).toBeGreaterThanOrEqual(tally.done / 10);
     const untried = rows.filter((row) => !tally.rows.has(nameOf(row))).map(nameOf);
     expect(untried).toEqual([]);
-  }, 240_000);
+  }, 300_000);
 });
 
 /**
@@ -125,5 +127,5 @@ describe('with the partition check taken out', () => {
     const broken = tenants.map((tenant) => ({ ...tenant, host: api }));
     const driver = new Driver(broken, rows, token);
     await expect(hold(driver, emptyTally(), operations(rows, tenants.length, 300), 3)).rejects.toThrow(/a canary of t-\w+ in the answer/);
-  }, 240_000);
+  }, 300_000);
 });

@@ -1,6 +1,5 @@
 // What a tenant may do in the isolation property test, and what a model of it says must come of it. Each tenant's operations run one after another at one
 // host, so the model knows; other tenants' run beside them.
-import { roles } from '../../shared/identity/scopes.ts';
 import { cardOf } from '../flowgrid.ts';
 
 export interface ModelTenant {
@@ -15,6 +14,10 @@ export interface ModelTenant {
   readonly registered: Set<string>;
   /** Which of them are policies. */
   readonly policies: Set<string>;
+  readonly members: Set<string>;
+  readonly issuers: Set<string>;
+  /** Ids of keys that were made and may be ended. */
+  readonly keys: string[];
 }
 
 /** Drawn by chance; an operation takes from it what it needs. */
@@ -35,8 +38,10 @@ export interface Operation {
   /** The canary must be in the answer: so it is known that answers hold any. */
   readonly shows?: true;
   readonly total?: number;
+  /** In the place of the drawn name, or of a parameter of another kind. */
+  readonly id?: string;
   /** What the model knows afterwards. */
-  readonly done?: () => void;
+  readonly done?: (body: unknown) => void;
 }
 
 /** All agents share these names, so that whoever guesses an id guesses right. */
@@ -47,7 +52,30 @@ type Make = (tenant: ModelTenant, draw: Draw) => Operation;
 const simple: Make = () => ({ expected: '200' });
 const shown: Make = () => ({ expected: '200', shows: true });
 const refused: Make = () => ({ expected: '403 scope_missing' });
-const agentScopes: readonly string[] = roles.agent;
+const policiesOf = ({ policies }: ModelTenant) => policies;
+const membersOf = ({ members }: ModelTenant) => members;
+const issuersOf = ({ issuers }: ModelTenant) => issuers;
+const keyIdIn = (body: unknown): string => String((body as { keyId?: unknown }).keyId);
+
+/** Makes, replaces, shows and removes a record by one of the names. */
+const written =
+  (known: (tenant: ModelTenant) => Set<string>, order: (tenant: ModelTenant) => Pick<Operation, 'json' | 'text'>): Make =>
+  (tenant, { name }) => ({
+    ...order(tenant),
+    expected: known(tenant).has(name) ? '200' : '201',
+    done: () => known(tenant).add(name),
+  });
+const read =
+  (known: (tenant: ModelTenant) => Set<string>): Make =>
+  (tenant, { name }) =>
+    known(tenant).has(name) ? { expected: '200', shows: true } : { expected: '404 not_found' };
+const removed =
+  (known: (tenant: ModelTenant) => Set<string>): Make =>
+  (tenant, { name }) => ({
+    // Of what is not there some functions say so and some do not mind.
+    expected: known(tenant).has(name) ? '204' : 'anything',
+    done: () => known(tenant).delete(name),
+  });
 
 /** By method and route; `weight` says how often beside the others. `{name}` is the drawn name. */
 export const own: Readonly<Record<string, { readonly weight: number; readonly make: Make }>> = {
@@ -115,22 +143,51 @@ export const own: Readonly<Record<string, { readonly weight: number; readonly ma
   },
   'PUT /tenants/{tenantId}/policies/{name}': {
     weight: 2,
-    make: ({ canary, policies }, { name }) => ({
-      // It speaks of nobody, so it changes nothing of what others of these operations may do.
-      text: `// ${canary}\nforbid (principal == User::"${canary}", action, resource);`,
-      expected: policies.has(name) ? '200' : '201',
-      done: () => policies.add(name),
+    // It speaks of nobody, so it changes nothing of what others of these operations may do.
+    make: written(policiesOf, ({ canary }) => ({ text: `// ${canary}\nforbid (principal == User::"${canary}", action, resource);` })),
+  },
+  'GET /tenants/{tenantId}/policies/{name}': { weight: 4, make: read(policiesOf) },
+  'GET /tenants/{tenantId}/policies': { weight: 3, make: ({ policies }) => ({ expected: '200', total: policies.size }) },
+  'DELETE /tenants/{tenantId}/policies/{name}': { weight: 1, make: removed(policiesOf) },
+  'PUT /tenants/{tenantId}/members/{subject}': {
+    weight: 2,
+    make: written(membersOf, ({ canary }) => ({ json: { role: 'viewer', groups: [canary] } })),
+  },
+  'GET /tenants/{tenantId}/members/{subject}': { weight: 3, make: read(membersOf) },
+  'GET /tenants/{tenantId}/members': { weight: 2, make: simple },
+  'DELETE /tenants/{tenantId}/members/{subject}': { weight: 1, make: removed(membersOf) },
+  'PUT /tenants/{tenantId}/issuers/{name}': {
+    weight: 2,
+    make: (tenant, draw) =>
+      written(issuersOf, ({ canary }) => ({ json: { issuer: `https://${canary}.example/${draw.name}` } }))(tenant, draw),
+  },
+  'GET /tenants/{tenantId}/issuers/{name}': { weight: 3, make: read(issuersOf) },
+  'GET /tenants/{tenantId}/issuers': { weight: 2, make: simple },
+  'DELETE /tenants/{tenantId}/issuers/{name}': { weight: 1, make: removed(issuersOf) },
+  'POST /tenants/{tenantId}/api-keys': {
+    weight: 2,
+    make: ({ canary, keys }) => ({
+      json: { name: canary, role: 'viewer' },
+      expected: '201',
+      shows: true,
+      done: (body) => keys.push(keyIdIn(body)),
     }),
   },
-  'GET /tenants/{tenantId}/policies/{name}': {
-    weight: 4,
-    make: ({ policies }, { name }) => (policies.has(name) ? { expected: '200', shows: true } : { expected: '404 not_found' }),
-  },
-  'GET /tenants/{tenantId}/policies': { weight: 3, make: ({ policies }) => ({ expected: '200', total: policies.size }) },
-  'DELETE /tenants/{tenantId}/policies/{name}': {
+  'GET /tenants/{tenantId}/api-keys': { weight: 3, make: simple },
+  'DELETE /tenants/{tenantId}/api-keys/{keyId}': {
     weight: 1,
-    make: ({ policies }, { name }) =>
-      policies.has(name) ? { expected: '204', done: () => policies.delete(name) } : { expected: '404 not_found' },
+    make: ({ keys }) => {
+      const [id] = keys;
+      return id === undefined ? { id: 'aaaaaaaaaaaa', expected: 'anything' } : { id, expected: '204', done: () => keys.shift() };
+    },
+  },
+  'POST /tenants/{tenantId}/api-keys/{keyId}/rotate': {
+    weight: 1,
+    make: ({ keys }) => {
+      const [id] = keys;
+      if (id === undefined) return { id: 'aaaaaaaaaaaa', expected: '404 not_found' };
+      return { id, expected: '201', shows: true, done: (body) => void keys.splice(0, 1, keyIdIn(body)) };
+    },
   },
   'POST /api/policy/explain': {
     weight: 2,
@@ -152,9 +209,4 @@ function asAgent(tenant: ModelTenant, byAgent: boolean): { key?: string } {
 
 export function cardFor(tenant: Pick<ModelTenant, 'canary'>, name: string): Record<string, unknown> {
   return { ...cardOf(name, [{ id: 'shared' }]), description: tenant.canary };
-}
-
-/** Whether the agent's own key may call a function that asks for these scopes. */
-export function mayAgent(scopes: readonly string[]): boolean {
-  return scopes.every((scope) => agentScopes.includes(scope));
 }

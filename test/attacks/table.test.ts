@@ -21,12 +21,17 @@ const { document } = await judgeOf(local.api);
 const rows = rowsOf(document);
 
 /** Every answer is held to the document and to what is promised of all answers, in passing. */
-const ask: Ask = async (method, path, { key, text, headers, json }) =>
-  new Asker(local.api, key).ask(method, path, {
+const ask: Ask = async (method, path, { key, text, headers, json }) => {
+  if ((headers?.['authorization'] ?? '').length > 16_384) {
+    const { status, headers: answered } = await fetch(local.api + path, { method, headers: { ...headers } });
+    return { status, headers: answered, body: undefined };
+  }
+  return new Asker(local.api, key).ask(method, path, {
     ...(json !== undefined && { json }),
     ...(text !== undefined && { body: text }),
     headers: { ...(text !== undefined && { 'content-type': 'text/plain' }), ...headers },
   });
+};
 
 describe('every function', () => {
   test('is in the table', async () => {
