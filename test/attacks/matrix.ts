@@ -53,6 +53,7 @@ function requestOf(world: World, row: Row, twist: Twist): { method: string; path
     .replace('{tenantId}', twist.tenant ?? victim.id)
     .replace('{integration}', 'notion')
     .replace('{code}', 'not_found')
+    .replace('{provider}', 'idp')
     .replace('{subject}', 'somebody')
     .replace('{name}', 'planted')
     .replace('{keyId}', world.keyId)
