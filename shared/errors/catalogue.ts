@@ -199,8 +199,8 @@ export const catalogue = {
     status: 409,
     title: 'Last key',
     explanation:
-      'This is the key you call with, and no other key of the tenant may manage keys for good: without it nobody could make one.',
-    remedy: 'Rotate it, make another key that holds `keys:manage` first, or revoke it with another credential.',
+      'This is the key you call with, and no other key of the tenant could take its place: without it nobody could make keys, or be an owner.',
+    remedy: 'Rotate it, make another that can do as much and has no end, or revoke it with another credential.',
   },
   // Tenants
   issuer_exists: {

@@ -106,8 +106,10 @@ export class KeyService {
       const key = await partition.read(ApiKeys, keyId);
       if (!key) return new Problem('not_found');
       if (caller.agentId !== undefined && key.body.agentId !== caller.agentId) return new Problem('agent_mismatch');
-      // Whoever revokes another key can still make one; who revokes their own may be the last who could.
-      if (caller.keyId === keyId && !(await hasOtherManager(partition, keyId))) return new Problem('last_key');
+      // An admin makes no owner and removes none.
+      if (!caller.scopes.has('tenant:write') && key.body.scopes.includes('tenant:write')) return exceeded(['tenant:write']);
+      // Whoever revokes another key is still there; who revokes their own may be the last.
+      if (caller.keyId === keyId && !(await hasHeir(partition, keyId, key.body))) return new Problem('last_key');
       const { keyId: _, ...old } = viewOf(keyId, key.body);
       return {
         changes: [remove(ApiKeys, keyId, key.etag)],
@@ -138,7 +140,10 @@ function beyond(maker: TenantIdentity, { role, scopes, agentId }: Pick<ApiKey, '
   if (maker.agentId !== undefined && agentId !== maker.agentId) return new Problem('agent_mismatch');
   const asked = new Set<Scope>([...scopes, ...(role === undefined ? [] : roles[role])]);
   const missing = [...asked].filter((scope) => !maker.scopes.has(scope));
-  if (missing.length === 0) return undefined;
+  return missing.length === 0 ? undefined : exceeded(missing);
+}
+
+function exceeded(missing: readonly Scope[]): Problem {
   return new Problem('scope_exceeded', { detail: `You do not hold ${missing.join(' ')}.`, extensions: { missing } });
 }
 
@@ -154,10 +159,11 @@ async function makeRoom(partition: TenantPartition): Promise<Change[] | Problem>
   });
 }
 
-/** A key that will end is not counted: it would only put the day off. */
-async function hasOtherManager(partition: TenantPartition, keyId: string): Promise<boolean> {
-  const keys = await partition.list(ApiKeys);
-  return keys.some(({ name, body }) => name !== keyId && body.scopes.includes('keys:manage') && body.expiresAt === undefined);
+/** Whether another key can make keys, and owners if this one could. One that will end is not counted: it would only put the day off. */
+async function hasHeir(partition: TenantPartition, keyId: string, { scopes }: ApiKey): Promise<boolean> {
+  const needed: readonly Scope[] = scopes.includes('tenant:write') ? ['keys:manage', 'tenant:write'] : ['keys:manage'];
+  const others = (await partition.list(ApiKeys)).filter(({ name, body }) => name !== keyId && body.expiresAt === undefined);
+  return others.some(({ body }) => needed.every((scope) => body.scopes.includes(scope)));
 }
 
 function event(action: 'key.created' | 'key.rotated', { keyId, createdAt: _, ...view }: KeyView): EventDraft {

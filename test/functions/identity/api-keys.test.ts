@@ -250,7 +250,12 @@ describe('DELETE /tenants/{tenantId}/api-keys/{keyId}', () => {
     await asker.post(keys, { name: 'no manager', role: 'developer' });
     await asker.post(keys, { name: 'not for good', role: 'owner', expiresAt: inSeconds(60) });
     problemOf(await asker.ask('DELETE', mine), 409, 'last_key');
-    await asker.post(keys, { name: 'second', role: 'admin' });
+    const { key: second } = await asker.post<Made>(keys, { name: 'second', role: 'admin' });
+    const admin = new Asker(here, second);
+    problemOf(await asker.ask('DELETE', mine), 409, 'last_key');
+    problemOf(await admin.ask('DELETE', mine), 403, 'scope_exceeded');
+    await asker.post(keys, { name: 'third', role: 'owner' });
+    expect((await admin.ask('DELETE', `${keys}/${second.split('_')[2]}`)).status).toBe(204);
     expect((await asker.ask('DELETE', mine)).status).toBe(204);
     expect((await asker.ask('GET', keys)).status).toBe(401);
   });
