@@ -21,7 +21,7 @@ export async function bench(): Promise<Figure[]> {
     const { key } = await newTenant(local);
     const options = readOptions([]);
     if (!options.ok) throw new Error('no options are no problem');
-    const services = compose(parseConfig(hostSettings(local, readSecrets(folder), 7071, options.value)));
+    const services = compose(parseConfig(hostSettings(local, readSecrets(folder), local.api, options.value)));
     const figures = [await apiKey(services, key)];
     await services.close();
     return figures;

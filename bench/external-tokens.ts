@@ -28,7 +28,7 @@ export async function bench(): Promise<Figure[]> {
     await owner.ask('PUT', `/tenants/${id}/issuers/bench`, { issuer: server.issuer, roleMap: { '*': 'viewer' } });
     const options = readOptions([]);
     if (!options.ok) throw new Error('no options are no problem');
-    Object.assign(process.env, hostSettings(local, readSecrets(folder), 7071, options.value));
+    Object.assign(process.env, hostSettings(local, readSecrets(folder), local.api, options.value));
     const exp = Math.floor(Date.now() / 1_000) + 3_600;
     const claims = {
       iss: server.issuer,

@@ -25,7 +25,7 @@ export async function bench(): Promise<Figure[]> {
     const { key } = await newTenant(local);
     const options = readOptions([]);
     if (!options.ok) throw new Error('no options are no problem');
-    Object.assign(process.env, hostSettings(local, readSecrets(folder), 7071, options.value));
+    Object.assign(process.env, hostSettings(local, readSecrets(folder), local.api, options.value));
     const { handler, close } = await registerProbe();
     const request = () =>
       new HttpRequest({

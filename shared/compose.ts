@@ -17,9 +17,13 @@ import { IssuerService } from './identity/issuers.ts';
 import { KeyHistory } from './identity/key-history.ts';
 import { KeyService } from './identity/key-service.ts';
 import { KeySets } from './identity/key-sets.ts';
+import { OwnTokenCheck } from './identity/own-tokens.ts';
 import { PlatformKeyCheck } from './identity/platform-keys.ts';
 import { SessionService } from './identity/sessions.ts';
 import { SignIn } from './identity/sign-in.ts';
+import { TokenFamilies } from './identity/token-families.ts';
+import { TokenKeys } from './identity/token-keys.ts';
+import { TokenService } from './identity/tokens.ts';
 import { LedgerActivity } from './ledger/activity.ts';
 import { LedgerArchive } from './ledger/archive.ts';
 import { Checkpoints } from './ledger/checkpoints.ts';
@@ -116,9 +120,14 @@ export function compose(config: Config) {
   const policies = new PolicyStore({ store, ledger });
   const policyEngine = new PolicyEngine(policies);
   const sessions = new SessionService({ config, store, ledger, members });
+  const tokenKeys = new TokenKeys(vault, platform);
+  const ownTokens = new OwnTokenCheck(config, store, tokenKeys);
+  const families = new TokenFamilies(store);
+  const tokens = new TokenService({ config, store, ledger, records: tenantRecords, apiKeys, keys: tokenKeys, families, check: ownTokens });
   const authenticator = new Authenticator([
     new PlatformKeyCheck(config, platform, authFailures),
     apiKeys,
+    ownTokens,
     new ExternalTokenCheck(config, store, new KeySets(outbound)),
     sessions,
     ...(config.devIdentity ? [new DevIdentity(tenantRecords)] : []),
@@ -159,6 +168,8 @@ export function compose(config: Config) {
     memberships,
     apiKeys,
     keys,
+    tokenKeys,
+    tokens,
     authenticator,
     policies,
     policyEngine,

@@ -3,10 +3,11 @@ import type { LocalJson } from './local-json.ts';
 import type { Options } from './options.ts';
 import { type Secrets, sha256 } from './secrets.ts';
 
-export function hostSettings(local: LocalJson, secrets: Secrets, port: number, options: Options): Record<string, string> {
+/** `baseUrl` is the same for all hosts: they are instances of one deployment. */
+export function hostSettings(local: LocalJson, secrets: Secrets, baseUrl: string, options: Options): Record<string, string> {
   return {
     FUNCTIONS_WORKER_RUNTIME: 'node',
-    FLOWGRID_BASE_URL: `http://127.0.0.1:${port}`,
+    FLOWGRID_BASE_URL: baseUrl,
     FLOWGRID_ROLE: 'all',
     FLOWGRID_LOG_LEVEL: 'warn',
     FLOWGRID_PLATFORM_KEY_SHA256: sha256(local.platformKey ?? secrets.platformKey),

@@ -97,10 +97,11 @@ export class Supervisor {
     const ports = await Promise.all(
       Array.from({ length: this.#options.hosts }, (_, at) => freePort(this.#options.port && this.#options.port + at)),
     );
+    const baseUrl = before[0] ?? `http://127.0.0.1:${ports[0]}`;
     const hosts = ports.map((port, at) => {
       const orders = async () => {
         await twin;
-        return { port, settings: hostSettings(this.#local(), secrets, port, this.#options) };
+        return { port, settings: hostSettings(this.#local(), secrets, baseUrl, this.#options) };
       };
       return new Child(`host-${before.length + at}`, script('host'), orders, () => this.#write());
     });
@@ -135,7 +136,7 @@ export class Supervisor {
   }
 }
 
-/** The host tells callers its own address, so its port is known, and known to be free, before it listens. 0 takes any. */
+/** Every host tells callers the first one's address, so its port is known, and known to be free, before it listens. 0 takes any. */
 async function freePort(wanted: number): Promise<number> {
   const probe = createServer().listen(wanted, '127.0.0.1');
   await once(probe, 'listening').catch(() => {

@@ -1,5 +1,6 @@
 // What a function says of itself. The host, the pipeline, the OpenAPI document and the attack table all read this and nothing else.
 import type * as z from 'zod';
+import type { Problem } from '../errors/problem.ts';
 import type { PlatformRight, Scope } from '../identity/scopes.ts';
 import type { PolicyQuestion } from '../policy/question.ts';
 import type { DailyMeter } from '../quota/counters.ts';
@@ -47,6 +48,8 @@ export interface HttpContract {
   readonly secrets?: readonly string[];
   /** False for a POST that does not take an Idempotency-Key (OAuth's, whose every answer is a secret). */
   readonly replays?: false;
+  /** Further members of every problem the route answers, for callers that speak another protocol's errors. */
+  readonly problemMembers?: (problem: Problem) => Readonly<Record<string, unknown>>;
   /** One unit of this is taken before the handler runs. */
   readonly quota?: DailyMeter;
 }

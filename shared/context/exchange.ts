@@ -55,8 +55,19 @@ export class HttpExchange {
   }
 
   get cause(): Cause {
+    return { actor: actorOf(this.identity), ...this.origin };
+  }
+
+  /** The cause of what happens here but for the actor, for functions that find out themselves who it is. */
+  get origin(): Omit<Cause, 'actor'> {
     const { ip } = this;
-    return { actor: actorOf(this.identity), requestId: this.requestId, traceId: this.trace.traceId, ...(ip !== undefined && { ip }) };
+    return { requestId: this.requestId, traceId: this.trace.traceId, ...(ip !== undefined && { ip }) };
+  }
+
+  /** A header as a credential may come in it: the host lets a query parameter named `headers` take the place of all headers, and then there is none. */
+  header(name: string): string | undefined {
+    if ([...this.url.searchParams.keys()].some((key) => key.toLowerCase() === 'headers')) return undefined;
+    return this.request.headers.get(name) ?? undefined;
   }
 
   /** The address of the caller, as far as it is known. */

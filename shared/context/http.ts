@@ -129,7 +129,7 @@ async function answer(
   outcome = await keepAnswer(exchange, services, outcome);
   if (!(outcome instanceof Problem)) return respond(exchange, outcome);
   recordRefusal(exchange, services, outcome);
-  return respondProblem(exchange, outcome);
+  return respondProblem(exchange, outcome, services.config.baseUrl);
 }
 
 /** Anything thrown but a DependencyError is a bug: its name goes to the log, its text, which may hold anything, does not. */

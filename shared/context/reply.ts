@@ -27,12 +27,19 @@ export function respond(exchange: HttpExchange, outcome: Reply): HttpResponseIni
   };
 }
 
-/** RFC 9457. `instance` is the path without its query, which may hold what is nobody's business. */
-export function respondProblem(exchange: HttpExchange, problem: Problem): HttpResponseInit {
+/** RFC 9457. Where a credential is missing, RFC 9728 5.1 says where to learn how to get one. `instance` is the path without its query, which may hold what is nobody's business. */
+export function respondProblem(exchange: HttpExchange, problem: Problem, baseUrl: string): HttpResponseInit {
+  const { contract, url, requestId } = exchange;
+  const challenge = `Bearer realm="flowgrid", resource_metadata="${baseUrl}/.well-known/oauth-protected-resource"`;
   return {
     status: problem.status,
-    headers: { ...common(exchange), ...problem.particulars.headers, 'content-type': 'application/problem+json' },
-    body: JSON.stringify(problem.toJSON(exchange.url.pathname, exchange.requestId)),
+    headers: {
+      ...common(exchange),
+      ...problem.particulars.headers,
+      ...(problem.code === 'unauthenticated' && { 'WWW-Authenticate': challenge }),
+      'content-type': 'application/problem+json',
+    },
+    body: JSON.stringify({ ...problem.toJSON(url.pathname, requestId), ...contract.problemMembers?.(problem) }),
   };
 }
 

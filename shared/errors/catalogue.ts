@@ -31,6 +31,12 @@ export const catalogue = {
     explanation: 'No credential was sent, or the one sent is not valid (any more).',
     remedy: 'Send `Authorization: Bearer <key or token>` or `X-API-Key: <key>` with a current credential.',
   },
+  invalid_client: {
+    status: 401,
+    title: 'Invalid client',
+    explanation: 'The client secret is no API key in force, or the client id is not its key id.',
+    remedy: 'Send a current API key as `client_secret`, or as the password of HTTP Basic authentication.',
+  },
   tenant_suspended: {
     status: 403,
     title: 'Tenant suspended',
@@ -129,6 +135,31 @@ export const catalogue = {
     title: 'Validation failed',
     explanation: 'The request does not fit the schema of this route.',
     remedy: 'Each entry of `errors` points at one place and says what is wrong with it. `/api/openapi.json` has the schema.',
+  },
+  invalid_request: {
+    status: 400,
+    title: 'Invalid request',
+    explanation: 'The request is not one that OAuth 2.0 knows: a parameter is missing, or the client authenticates in more than one way.',
+    remedy: 'Send the parameters of RFC 6749 for your grant type, and the client secret in one place only.',
+  },
+  invalid_grant: {
+    status: 400,
+    title: 'Invalid grant',
+    explanation:
+      'The refresh token is unknown, has ended, has been revoked, or was used before. One that is used twice ends all tokens of its family.',
+    remedy: 'Get new tokens with `grant_type=client_credentials` and your API key.',
+  },
+  invalid_scope: {
+    status: 400,
+    title: 'Invalid scope',
+    explanation: 'The scope asked for is unknown, or wider than that of the API key or of the token it renews.',
+    remedy: 'Ask for scopes that the key holds, or leave `scope` out to get all of them.',
+  },
+  unsupported_grant_type: {
+    status: 400,
+    title: 'Unsupported grant type',
+    explanation: 'The token endpoint does not take this grant type.',
+    remedy: 'Use `client_credentials` or `refresh_token`.',
   },
   policy_invalid: {
     status: 400,

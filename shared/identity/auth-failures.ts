@@ -37,7 +37,7 @@ interface Attempt {
 }
 
 /** The same for whoever sends nothing and for whatever is sent in vain. */
-export const unauthenticated = new Problem('unauthenticated', { headers: { 'WWW-Authenticate': 'Bearer realm="flowgrid"' } });
+export const unauthenticated = new Problem('unauthenticated');
 
 export class AuthFailures {
   readonly #ledger: Ledger;

@@ -11,6 +11,8 @@ export interface DocumentKind<Body> {
   readonly schema: z.ZodType<Body>;
   /** Readers may remember these (`TenantStore.remembered`): every change to one moves the tenant's epoch. */
   readonly remembered?: true;
+  /** Its names are random and known to nobody before one is made: making one moves no epoch, since nothing can have been remembered of it. */
+  readonly unguessable?: true;
   /** Reading one can verify what a credential claims, so a CandidateScope is enough for it (architecture 1.2). */
   readonly proof?: true;
 }

@@ -195,7 +195,8 @@ export class TenantPartition {
    */
   async commit(changes: readonly Change[], bucket?: string): Promise<Outcome> {
     const outcome = await this.#commit(changes, bucket);
-    if (outcome.done && changes.some(({ kind }) => kind.remembered)) await this.#epoch.bump(this.#tenantId);
+    if (outcome.done && changes.some(({ kind, op }) => kind.remembered && !(kind.unguessable && op === 'create')))
+      await this.#epoch.bump(this.#tenantId);
     return outcome;
   }
 

@@ -3,6 +3,7 @@
 import type { BusAdministration } from '../bus/bus-administration.ts';
 import type { DataKeys } from '../credentials/data-keys.ts';
 import { Problem } from '../errors/problem.ts';
+import type { TokenKeys } from '../identity/token-keys.ts';
 import type { Cause } from '../ledger/event.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { SigningKeys } from '../messaging/signing-keys.ts';
@@ -15,12 +16,16 @@ export interface ProvisioningServices {
   readonly vault: Vault;
   readonly dataKeys: DataKeys;
   readonly signingKeys: SigningKeys;
+  readonly tokenKeys: TokenKeys;
   readonly busAdministration: BusAdministration;
   readonly ledger: Ledger;
 }
 
 const make: Readonly<Record<ProvisioningStep, (services: ProvisioningServices, scope: TenantScope) => Promise<void>>> = {
-  key: ({ vault }, scope) => vault.ensureTenantKey(scope),
+  key: async ({ vault, tokenKeys }, scope) => {
+    // The platform's own is there already but for the first tenant.
+    await Promise.all([vault.ensureTenantKey(scope), tokenKeys.ensure()]);
+  },
   'data-key': ({ dataKeys }, scope) => dataKeys.ensure(scope),
   'messaging-secret': ({ signingKeys }, scope) => signingKeys.ensure(scope),
   queues: async ({ busAdministration }, scope) => {

@@ -135,6 +135,12 @@ export class Vault {
     });
   }
 
+  /** Takes a version of it out of use: it signs nothing more and is no longer listed. Safe to repeat. */
+  async retirePlatformKey(platform: PlatformScope, name: string, version: string): Promise<void> {
+    const key = platformName(platform, name);
+    await this.#call(({ keys }) => keys.updateKeyProperties(key, version, { enabled: false }));
+  }
+
   /** An ES256 signature (RFC 7518 3.4: r and s, 32 bytes each) over the bytes, made in Key Vault under one version of a signing key. */
   async sign(platform: PlatformScope, name: string, version: string, bytes: Uint8Array): Promise<Buffer> {
     if (!keyVersionText.test(version)) throw new TypeError('not a version of a key');

@@ -98,6 +98,8 @@ describe('a problem', () => {
   test('of an unknown caller says how to be known', async () => {
     const answer = await anyone.ask('GET', '/api/auth/whoami');
     problemOf(answer, 401, 'unauthenticated');
-    expect(answer.headers.get('www-authenticate')).toBe('Bearer realm="flowgrid"');
+    const metadata = `${local.api}/.well-known/oauth-protected-resource`;
+    expect(answer.headers.get('www-authenticate')).toBe(`Bearer realm="flowgrid", resource_metadata="${metadata}"`);
+    expect(await anyone.get(new URL(metadata).pathname)).toMatchObject({ resource: local.api });
   });
 });

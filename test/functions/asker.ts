@@ -26,7 +26,7 @@ export interface ProblemBody {
 
 const steps = ['auth', 'policy', 'quota', 'credential', 'upstream', 'ledger'];
 /** Extension members of problems beside the common ones. */
-const extensions = ['missing', 'meter', 'limit', 'resetsAt', 'upstreamStatus'];
+const extensions = ['missing', 'meter', 'limit', 'resetsAt', 'upstreamStatus', 'error', 'error_description'];
 
 export class Asker {
   readonly base: string;
@@ -99,12 +99,16 @@ function holdToPromises({ status, headers, body }: Answer, method: string, pathn
   const header = (name: string) => headers.get(name) ?? '';
   expect(header('x-request-id')).toMatch(/^[0-9a-f-]{36}$/);
   expect(header('traceparent')).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/);
-  const isPublic = status === 200 && /^\/(api\/(docs|openapi\.json)|problems\/\w+)$/.test(pathname);
+  const isPublic = status === 200 && /^\/(api\/(docs|openapi\.json)|problems\/\w+|\.well-known\/[\w.-]+)$/.test(pathname);
   expect(header('cache-control')).toMatch(isPublic ? /^public, max-age=\d+$/ : /^no-store$/);
   if (headers.has('server-timing')) {
     for (const part of header('server-timing').split(', ')) expect(part).toMatch(new RegExp(`^(${steps.join('|')});dur=\\d+(\\.\\d+)?$`));
   }
-  if (status < 300 && authenticated && !/^\/(api\/(health|ready|docs|openapi\.json)|problems\/)/.test(pathname))
+  if (
+    status < 300 &&
+    authenticated &&
+    !/^\/(api\/(health|ready|docs|openapi\.json|auth\/(token|revoke))|problems\/|\.well-known\/)/.test(pathname)
+  )
     expect(header('server-timing')).not.toBe('');
   if (status < 400 || headers.has('x-upstream-status') || method === 'HEAD' || (status === 503 && pathname === '/api/ready')) return;
 
@@ -128,7 +132,19 @@ function holdToPromises({ status, headers, body }: Answer, method: string, pathn
   if (!pathname.includes('%')) expect(problem['instance']).toBe(pathname);
   if (errors !== undefined) expect(errors).not.toHaveLength(0);
   if (code === 'validation_failed') expect(errors).toBeDefined();
-  if (status === 401) expect(header('www-authenticate')).toMatch(/^Bearer /);
+  if (code === 'unauthenticated')
+    expect(header('www-authenticate')).toMatch(
+      /^Bearer realm="flowgrid", resource_metadata="http:\/\/[^"]+\/\.well-known\/oauth-protected-resource"$/,
+    );
+  if (code === 'invalid_client') expect(header('www-authenticate')).toBe('Basic realm="flowgrid"');
+  if (status === 401) expect(['unauthenticated', 'invalid_client']).toContain(code);
+  // RFC 6749, 5.2.
+  if (/^\/api\/auth\/(token|revoke)$/.test(pathname)) {
+    expect(problem['error']).toMatch(
+      /^(invalid_(request|client|grant|scope)|unauthorized_client|unsupported_grant_type|temporarily_unavailable)$/,
+    );
+    expect(problem['error_description']).toMatch(/^[\x20\x21\x23-\x5b\x5d-\x7e]+$/);
+  } else expect(problem).not.toHaveProperty('error');
   if (status === 405) expect(header('allow')).not.toBe('');
   if (status === 429 || status === 503) expect(header('retry-after')).toMatch(/^\d+$/);
 }

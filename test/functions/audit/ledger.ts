@@ -68,7 +68,7 @@ export async function exportOf(owner: Asker, tenantId: string): Promise<string> 
 export function configOf(local: LocalJson): Config {
   const options = { port: 0, data: '', ephemeral: true, hosts: 1, only: undefined, join: undefined, strictOutbound: false };
   // The platform's key is in local.json, so the secrets are not looked at.
-  return parseConfig(hostSettings(local, {} as Secrets, 7071, options));
+  return parseConfig(hostSettings(local, {} as Secrets, local.api, options));
 }
 
 /** Moves everything that is stored so far to the archive, as if it were old. */

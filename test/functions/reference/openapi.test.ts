@@ -77,6 +77,11 @@ describe('GET /api/openapi.json', () => {
     const { document } = await judgeOf(local.api);
     const open = rowsOf(document).filter(({ operation }) => operation.security.length === 0);
     expect(open.map(({ path }) => path).sort()).toEqual([
+      '/.well-known/jwks.json',
+      '/.well-known/oauth-protected-resource',
+      '/.well-known/openid-configuration',
+      '/api/auth/revoke',
+      '/api/auth/token',
       '/api/docs',
       '/api/health',
       '/api/openapi.json',
