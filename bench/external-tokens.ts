@@ -32,7 +32,7 @@ export async function bench(): Promise<Figure[]> {
     const exp = Math.floor(Date.now() / 1_000) + 3_600;
     const claims = {
       iss: server.issuer,
-      aud: `http://127.0.0.1:7071/t/${id}`,
+      aud: `${local.api}/t/${id}`,
       exp,
       iat: exp - 3_600,
       name: 'Ada',

@@ -8,6 +8,7 @@ const benches: Record<string, () => Promise<{ bench: () => Promise<Figure[]> }>>
   pipeline: () => import('./pipeline.ts'),
   policy: () => import('./policy.ts'),
   'external-tokens': () => import('./external-tokens.ts'),
+  tokens: () => import('./tokens.ts'),
   cosmos: () => import('./cosmos.ts'),
   'service-bus': () => import('./service-bus.ts'),
   ledger: () => import('./ledger.ts'),

@@ -55,6 +55,8 @@ export class TokenKeys {
   #failedAt = Number.NEGATIVE_INFINITY;
   #missedAt = Number.NEGATIVE_INFINITY;
   #reading: Promise<void> | undefined;
+  /** One making for all who wait: two at once would make two versions. */
+  #ensured: Promise<void> | undefined;
 
   constructor(vault: Vault, platform: PlatformScope) {
     this.#vault = vault;
@@ -62,8 +64,12 @@ export class TokenKeys {
   }
 
   /** Makes the key if there is none. Needs the identity that provisions. Safe to repeat. */
-  async ensure(): Promise<void> {
-    await this.#vault.ensurePlatformKey(this.#platform, keyName);
+  ensure(): Promise<void> {
+    this.#ensured ??= this.#vault.ensurePlatformKey(this.#platform, keyName).catch((error: unknown) => {
+      this.#ensured = undefined;
+      throw error;
+    });
+    return this.#ensured;
   }
 
   /** Makes the key, or its next version when it is time, and takes out of use what has served. Needs the identity that provisions. Safe to repeat. */

@@ -19,8 +19,14 @@ export async function verifyCompact(compact: Compact, key: KeyObject, algorithms
   }
 }
 
-/** RFC 7518, 3.4. Done here because jose's way through Web Crypto takes 1.7 times as long (bench/tokens.ts), and most tokens are ours. */
+/** Keys that were looked at and are public ones on P-256: Node takes a tenth of a check's time to say so again. */
+const p256 = new WeakSet<KeyObject>();
+
+/** RFC 7518, 3.4. Done here because jose's way through Web Crypto takes 1.7 times as long as the bare check, and most tokens are ours. */
 function isEs256(signingInput: string, signature: Uint8Array, key: KeyObject): boolean {
-  if (key.type !== 'public' || key.asymmetricKeyDetails?.namedCurve !== 'prime256v1' || signature.length !== 64) return false;
-  return verify('sha256', Buffer.from(signingInput), { key, dsaEncoding: 'ieee-p1363' }, signature);
+  if (!p256.has(key)) {
+    if (key.type !== 'public' || key.asymmetricKeyDetails?.namedCurve !== 'prime256v1') return false;
+    p256.add(key);
+  }
+  return signature.length === 64 && verify('sha256', Buffer.from(signingInput), { key, dsaEncoding: 'ieee-p1363' }, signature);
 }
