@@ -1,7 +1,6 @@
 // Tokens of issuers that a tenant trusts (api.md, External tokens). The audience names the tenant, the tenant's own list must name the issuer, and
 // only then is a key looked for. Whatever else the token says of tenants is not read.
 import { hash } from 'node:crypto';
-import { compactVerify } from 'jose';
 import { LRUCache } from 'lru-cache';
 import { now } from '../clock/clock.ts';
 import type { Config } from '../config/config.ts';
@@ -14,6 +13,7 @@ import type { TenantIdentity } from './identity.ts';
 import { type Issuer, Issuers } from './issuers.ts';
 import { type KeySets, keyAlgorithms } from './key-sets.ts';
 import { type Role, roleNames, roles } from './scopes.ts';
+import { verifyCompact } from './verify-compact.ts';
 
 type Claims = Readonly<Record<string, unknown>>;
 
@@ -73,12 +73,7 @@ export class ExternalTokenCheck implements Provider {
     const { kid, alg } = compact.header;
     if (kid !== undefined && typeof kid !== 'string') return undefined;
     const key = await this.#keySets.find(tenantId, found.body, { kid, alg });
-    if (!key) return undefined;
-    try {
-      await compactVerify(credential, key, { algorithms: [alg] });
-    } catch {
-      return undefined;
-    }
+    if (!key || !(await verifyCompact(compact, key, [alg]))) return undefined;
     const { name, email, email_verified: emailVerified } = claims;
     const identity: TenantIdentity = {
       kind: 'tenant',

@@ -343,19 +343,18 @@ describe('an issuer', () => {
     const own = await new KeyServer().start();
     own.keys = [key.jwk];
     await trust('ending', { roleMap: { '*': 'viewer' } }, own.issuer);
-    const [one, two] = await Promise.all([here, there].map((host) => sign(key, good({ iss: own.issuer, aud: `${host}/t/${tenant.id}` }))));
-    if (one === undefined || two === undefined) throw new Error('no tokens');
+    const token = await sign(key, good({ iss: own.issuer }));
     // Twice: the second is answered from what was verified.
-    for (let count = 0; count < 2; count++) expect([(await show(one)).status, (await show(two, there)).status]).toEqual([200, 200]);
+    for (let count = 0; count < 2; count++) expect([(await show(token)).status, (await show(token, there)).status]).toEqual([200, 200]);
     expect((await owner.ask('DELETE', `/tenants/${tenant.id}/issuers/ending`)).status).toBe(204);
     const since = performance.now();
-    await refused(one);
-    await until('the other host has heard of it', async () => (await show(two, there)).status === 401);
+    await refused(token);
+    await until('the other host has heard of it', async () => (await show(token, there)).status === 401);
     expect(performance.now() - since).toBeLessThan(2_500);
     own.stop();
   });
 
-  test('of another host’s audience is not ours', async () => {
+  test('of another address’s audience is not ours', async () => {
     await refused(await sign(key, good({ aud: `${there}/t/${tenant.id}` })));
   });
 });
