@@ -8,14 +8,9 @@ import { decodeProtectedHeader } from 'jose';
 import { hostSettings } from '../local/start/host-settings.ts';
 import { readOptions } from '../local/start/options.ts';
 import { readSecrets } from '../local/start/secrets.ts';
+import { compose } from '../shared/compose.ts';
 import { parseConfig } from '../shared/config/config.ts';
 import { OwnTokenCheck } from '../shared/identity/own-tokens.ts';
-import { TokenKeys } from '../shared/identity/token-keys.ts';
-import { PlatformScope } from '../shared/scope/maker.ts';
-import { Cosmos } from '../shared/storage/cosmos.ts';
-import { Epoch } from '../shared/storage/epoch.ts';
-import { TenantStore } from '../shared/storage/tenant-partition.ts';
-import { Vault } from '../shared/vault/vault.ts';
 import { newTenant, startFlowGrid } from '../test/flowgrid.ts';
 import type { Figure } from './figure.ts';
 
@@ -30,24 +25,23 @@ export async function bench(): Promise<Figure[]> {
     const texts = await Promise.all(Array.from({ length: issued }, () => tokenOf(local.api, tenant.key)));
     const options = readOptions([]);
     if (!options.ok) throw new Error('no options are no problem');
-    const config = parseConfig(hostSettings(local, readSecrets(folder), local.api, options.value));
-    const cosmos = new Cosmos(config);
-    const store = new TenantStore(cosmos, new Epoch(cosmos));
-    const keys = new TokenKeys(new Vault(config), new PlatformScope(async () => undefined));
+    const services = compose(parseConfig(hostSettings(local, readSecrets(folder), local.api, options.value)));
+    const { config, store, tokenKeys, authFailures } = services;
+    const newCheck = () => new OwnTokenCheck(config, store, tokenKeys, authFailures);
     const signed = texts.map((text) => {
       const end = text.lastIndexOf('.');
       return { text, input: Buffer.from(text.slice(0, end)), signature: Buffer.from(text.slice(end + 1), 'base64url') };
     });
 
     const [first] = signed;
-    const key = first && (await keys.find(String(decodeProtectedHeader(first.text).kid)));
+    const key = first && (await tokenKeys.find(String(decodeProtectedHeader(first.text).kid)));
     if (!key) throw new Error('there is no key');
     const publicKey = { key, dsaEncoding: 'ieee-p1363' } as const;
 
     const [checked, bare]: [number[], number[]] = [[], []];
     for (let round = 0; round < rounds; round++) {
       // One that has seen no token yet.
-      const check = new OwnTokenCheck(config, store, keys);
+      const check = newCheck();
       for (const { text, input, signature } of signed) {
         checked.push(await timed(() => identify(check, text)));
         bare.push(await timed(() => verify('sha256', input, publicKey, signature) || fail()));
@@ -57,12 +51,13 @@ export async function bench(): Promise<Figure[]> {
     const [value, floor] = [median(checked.slice(checked.length >> 1)), median(bare.slice(bare.length >> 1))];
     const ratio = value / floor;
 
-    const check = new OwnTokenCheck(config, store, keys);
+    const check = newCheck();
     const [known, hashed]: [number[], number[]] = [[], []];
     for (let count = 0; count < repeats; count++) {
       known.push(await timed(() => identify(check, first.text)));
       hashed.push(await timed(() => hash('sha256', first.text, 'base64')));
     }
+    await services.close();
     const [repeated, hashing] = [median(known), median(hashed)];
     return [
       { name: 'tokens/checked', value, unit: 'µs', floor, ratio, goal: goalRatio, holds: ratio <= goalRatio },

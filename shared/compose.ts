@@ -121,9 +121,18 @@ export function compose(config: Config) {
   const policyEngine = new PolicyEngine(policies);
   const sessions = new SessionService({ config, store, ledger, members });
   const tokenKeys = new TokenKeys(vault, platform);
-  const ownTokens = new OwnTokenCheck(config, store, tokenKeys);
-  const families = new TokenFamilies(store);
-  const tokens = new TokenService({ config, store, ledger, records: tenantRecords, apiKeys, keys: tokenKeys, families, check: ownTokens });
+  const ownTokens = new OwnTokenCheck(config, store, tokenKeys, authFailures);
+  const tokens = new TokenService({
+    config,
+    store,
+    ledger,
+    records: tenantRecords,
+    apiKeys,
+    failures: authFailures,
+    keys: tokenKeys,
+    families: new TokenFamilies(store),
+    check: ownTokens,
+  });
   const authenticator = new Authenticator([
     new PlatformKeyCheck(config, platform, authFailures),
     apiKeys,

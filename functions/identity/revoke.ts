@@ -14,7 +14,7 @@ export const revoke = openHttp({
   answers: { 200: undefined },
   problemMembers: oauthMembers,
   handle: async ({ body, exchange }, { tokens }) => {
-    await tokens.revoke(exchange.origin, body.token);
+    await tokens.revoke(exchange, body.token);
     return { status: 200, raw: null };
   },
 });

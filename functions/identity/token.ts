@@ -44,9 +44,9 @@ export const token = openHttp({
     const client = readClient(exchange.header('authorization'), id, secret);
     if (client instanceof Problem) return client;
     let made: TokenAnswer | Problem;
-    if (grant === 'client_credentials') made = await tokens.grant(exchange.origin, client, scope);
+    if (grant === 'client_credentials') made = await tokens.grant(exchange, client, scope);
     else if (refresh === undefined) return new Problem('invalid_request', { detail: 'The refresh token is missing.' });
-    else made = await tokens.renew(exchange.origin, client, refresh, scope);
+    else made = await tokens.renew(exchange, client, refresh, scope);
     return made instanceof Problem ? made : reply(200, made);
   },
 });

@@ -4,7 +4,7 @@ import { performance } from 'node:perf_hooks';
 import type { HttpRequest } from '@azure/functions';
 import { newId } from '../clock/clock.ts';
 import { actorOf, type Identity } from '../identity/identity.ts';
-import type { Cause } from '../ledger/event.ts';
+import type { Actor, Cause } from '../ledger/event.ts';
 import { continueTrace, type Trace } from '../telemetry/trace.ts';
 import { type HttpContract, matchPath, pathOf } from './contract.ts';
 import type { Claim, Keyed } from './idempotency.ts';
@@ -55,13 +55,13 @@ export class HttpExchange {
   }
 
   get cause(): Cause {
-    return { actor: actorOf(this.identity), ...this.origin };
+    return this.causeBy(actorOf(this.identity));
   }
 
-  /** The cause of what happens here but for the actor, for functions that find out themselves who it is. */
-  get origin(): Omit<Cause, 'actor'> {
+  /** The cause of what this call does, where the function itself found out who calls. */
+  causeBy(actor: Actor): Cause {
     const { ip } = this;
-    return { requestId: this.requestId, traceId: this.trace.traceId, ...(ip !== undefined && { ip }) };
+    return { actor, requestId: this.requestId, traceId: this.trace.traceId, ...(ip !== undefined && { ip }) };
   }
 
   /** A header as a credential may come in it: the host lets a query parameter named `headers` take the place of all headers, and then there is none. */

@@ -3,10 +3,12 @@ import { hash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { now } from '../clock/clock.ts';
 import type { Config } from '../config/config.ts';
+import type { Problem } from '../errors/problem.ts';
 import { CandidateScope, TenantScope } from '../scope/maker.ts';
 import type { TenantStore } from '../storage/tenant-partition.ts';
 import { type AccessToken, readAccessToken } from './access-token.ts';
 import { type ApiKey, ApiKeys, isOver } from './api-keys.ts';
+import type { AuthFailures } from './auth-failures.ts';
 import type { Presented, Provider } from './authenticate.ts';
 import { compactLimit } from './compact.ts';
 import type { TenantIdentity } from './identity.ts';
@@ -50,22 +52,25 @@ export class OwnTokenCheck implements Provider {
   readonly #config: Pick<Config, 'baseUrl' | 'jwtEnabled'>;
   readonly #store: TenantStore;
   readonly #keys: TokenKeys;
+  readonly #failures: AuthFailures;
   /** By SHA-256: no token that could be used is kept. */
   readonly #known = new LRUCache<string, Known>({ max: 10_000 });
 
-  constructor(config: Pick<Config, 'baseUrl' | 'jwtEnabled'>, store: TenantStore, keys: TokenKeys) {
+  constructor(config: Pick<Config, 'baseUrl' | 'jwtEnabled'>, store: TenantStore, keys: TokenKeys, failures: AuthFailures) {
     this.#config = config;
     this.#store = store;
     this.#keys = keys;
+    this.#failures = failures;
   }
 
-  identify({ credential }: Presented): Promise<TenantIdentity | undefined> | TenantIdentity | undefined {
+  identify(presented: Presented): Promise<TenantIdentity | Problem | undefined> | TenantIdentity | undefined {
+    const { credential } = presented;
     if (!this.#config.jwtEnabled || credential === undefined || !credential.startsWith('ey') || credential.length > compactLimit)
       return undefined;
     const digest = hash('sha256', credential, 'base64');
     const known = this.#known.get(digest);
     if (known && this.#stands(known)) return known.identity;
-    return this.#identify(credential, digest, known?.token);
+    return this.#identify(presented, credential, digest, known?.token);
   }
 
   #stands({ token, generation, derivedAt, endsAt }: Known): boolean {
@@ -73,17 +78,29 @@ export class OwnTokenCheck implements Provider {
     return at < endsAt && at - derivedAt < derivedMs && generation === this.#store.generation(token.tenantId);
   }
 
-  async #identify(credential: string, digest: string, verified: AccessToken | undefined): Promise<TenantIdentity | undefined> {
+  async #identify(
+    presented: Presented,
+    credential: string,
+    digest: string,
+    verified: AccessToken | undefined,
+  ): Promise<TenantIdentity | Problem | undefined> {
     const token = verified && now() < verified.endsAt && (await this.#keys.find(verified.kid)) ? verified : await this.read(credential);
     const known = token && (await this.#derive(token));
     if (known) this.#known.set(digest, known);
     else this.#known.delete(digest);
-    return known?.identity;
+    if (!token || known) return known?.identity;
+    const { tenantId, family } = token;
+    return this.#failures.record(presented, { code: 'token_revoked', entity: { type: 'token-family', id: family }, tenantId });
   }
 
   /** A text that is an access token of ours and in force, whatever has become of its family. Throws a DependencyError when that cannot be told. */
   read(text: string): Promise<AccessToken | undefined> {
     return readAccessToken(text, this.#config.baseUrl, (kid) => this.#keys.find(kid));
+  }
+
+  /** Who a token stands for, if it still counts. */
+  async holderOf(token: AccessToken): Promise<TenantIdentity | undefined> {
+    return (await this.#derive(token))?.identity;
   }
 
   async #derive(token: AccessToken): Promise<Known | undefined> {

@@ -8,6 +8,8 @@ import type { TenantStore } from '../storage/tenant-partition.ts';
 import type { TenantRecords } from '../tenancy/tenant.ts';
 import { accessTokenSeconds, claimsFor } from './access-token.ts';
 import { type ApiKeyCheck, ApiKeys, isOver } from './api-keys.ts';
+import type { AuthFailures } from './auth-failures.ts';
+import type { Presented } from './authenticate.ts';
 import { type Client, invalidClient } from './client.ts';
 import { actorOf, type TenantIdentity } from './identity.ts';
 import { holderOf, type KeyHolder, type OwnTokenCheck } from './own-tokens.ts';
@@ -15,8 +17,11 @@ import { type Scope, tenantScopes } from './scopes.ts';
 import type { Held, TokenFamilies } from './token-families.ts';
 import type { TokenKeys } from './token-keys.ts';
 
-/** The part of a cause that the door knows. */
-export type Origin = Omit<Cause, 'actor'>;
+/** The call that asks, as the door knows it. */
+export interface Origin extends Required<Pick<Presented, 'requestId' | 'trace'>> {
+  readonly ip: string | undefined;
+  causeBy(actor: Actor): Cause;
+}
 
 /** RFC 6749, 5.1. */
 export interface TokenAnswer {
@@ -33,10 +38,14 @@ interface Services {
   readonly ledger: Ledger;
   readonly records: TenantRecords;
   readonly apiKeys: ApiKeyCheck;
+  readonly failures: AuthFailures;
   readonly keys: TokenKeys;
   readonly families: TokenFamilies;
   readonly check: OwnTokenCheck;
 }
+
+/** What is not of a key's shape. */
+const unknown = { code: 'credential_unknown', entity: { type: 'credential', id: 'unknown' } } as const;
 
 export class TokenService {
   readonly #services: Services;
@@ -97,15 +106,15 @@ export class TokenService {
     const held = await families.find(text);
     if (held) return this.#end(held.scope, held.id, held.family.keyId, origin);
     const token = await check.read(text);
-    const shown = token && (await check.identify({ credential: text, method: 'POST' }));
-    if (token && shown) await this.#end(shown.scope, token.family, token.keyId, origin);
+    const holder = token && (await check.holderOf(token));
+    if (token && holder) await this.#end(holder.scope, token.family, token.keyId, origin);
   }
 
   async #end(scope: TenantScope, family: string, keyId: string, origin: Origin): Promise<void> {
     const { families, ledger } = this.#services;
     await families.end(scope, family);
     const actor: Actor = { type: 'key', id: keyId, method: 'token' };
-    await ledger.append(scope, { ...origin, actor }, { action: 'token.revoked', entity: { type: 'token-family', id: family } });
+    await ledger.append(scope, origin.causeBy(actor), { action: 'token.revoked', entity: { type: 'token-family', id: family } });
   }
 
   async #reused({ scope, id, family }: Held, origin: Origin): Promise<Problem> {
@@ -113,29 +122,25 @@ export class TokenService {
     await families.end(scope, id);
     // The key's holder or a thief: nobody knows which.
     const actor: Actor = { type: 'unknown', id: 'unknown', method: 'token' };
-    await ledger.append(
-      scope,
-      { ...origin, actor },
-      {
-        action: 'token.reuse_detected',
-        entity: { type: 'token-family', id },
-        outcome: 'denied',
-        code: 'invalid_grant',
-        new: { keyId: family.keyId },
-      },
-    );
+    await ledger.append(scope, origin.causeBy(actor), {
+      action: 'token.reuse_detected',
+      entity: { type: 'token-family', id },
+      outcome: 'denied',
+      code: 'invalid_grant',
+      new: { keyId: family.keyId },
+    });
     return new Problem('invalid_grant');
   }
 
-  async #authenticate({ ip }: Origin, { id, secret }: Client): Promise<KeyHolder | Problem> {
+  async #authenticate(origin: Origin, { id, secret }: Client): Promise<KeyHolder | Problem> {
+    const { apiKeys, failures } = this.#services;
     if (secret === undefined) return invalidClient();
-    const found: TenantIdentity | Problem | undefined = await this.#services.apiKeys.identify({
-      credential: secret,
-      method: 'POST',
-      ...(ip !== undefined && { ip }),
-    });
-    if (found instanceof Problem && found.status !== 401) return found;
-    return found && isHolder(found) && (id === undefined || id === found.keyId) ? found : invalidClient();
+    const { ip, requestId, trace } = origin;
+    const presented = { credential: secret, method: 'POST', requestId, trace, ...(ip !== undefined && { ip }) };
+    const found = (await apiKeys.identify(presented)) ?? failures.record(presented, unknown);
+    // Why a key is refused is told where it is refused.
+    if (found instanceof Problem) return found.status === 401 ? invalidClient() : found;
+    return isHolder(found) && (id === undefined || id === found.keyId) ? found : invalidClient();
   }
 
   /** The key of a family as it is now, with what it still holds of what the family was granted. */
@@ -148,7 +153,7 @@ export class TokenService {
   /** As the pipeline does for every call of a tenant. */
   async #refusal(scope: TenantScope): Promise<Problem | undefined> {
     const tenant = await this.#services.records.of(scope);
-    if (!tenant) return invalidClient();
+    if (!tenant || tenant.status === 'erasing') return invalidClient();
     return tenant.status === 'suspended' ? new Problem('tenant_suspended') : undefined;
   }
 
@@ -157,16 +162,16 @@ export class TokenService {
   }
 
   async #tell(holder: KeyHolder, origin: Origin, family: string, grant: string, scopes: readonly Scope[]): Promise<void> {
-    await this.#services.ledger.append(
-      holder.scope,
-      { ...origin, actor: actorOf(holder) },
-      { action: 'token.issued', entity: { type: 'token-family', id: family }, new: { grant, keyId: holder.keyId, scopes: [...scopes] } },
-    );
+    await this.#services.ledger.append(holder.scope, origin.causeBy(actorOf(holder)), {
+      action: 'token.issued',
+      entity: { type: 'token-family', id: family },
+      new: { grant, keyId: holder.keyId, scopes: [...scopes] },
+    });
   }
 }
 
-function isHolder(found: TenantIdentity | Problem): found is KeyHolder {
-  return !(found instanceof Problem) && found.keyId !== undefined;
+function isHolder(found: TenantIdentity): found is KeyHolder {
+  return found.keyId !== undefined;
 }
 
 /** The scopes asked for, or all that may be had; undefined when one is unknown or may not be had, or there is none. */

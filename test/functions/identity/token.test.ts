@@ -223,6 +223,8 @@ describe('grant_type=refresh_token', () => {
     const events = await settledTrail(new Asker(here, tenant.key), tenant.id);
     const id = decodeJwt(first.access_token)['sid'];
     expect(events.filter(({ entity }) => entity.id === id).map(({ action, outcome }) => `${action} ${outcome}`)).toEqual([
+      // Of a token that was ours, and is shown once more.
+      'auth.failed denied',
       'token.reuse_detected denied',
       'token.issued success',
       'token.issued success',
