@@ -161,6 +161,7 @@ export function compose(config: Config) {
     blobs,
     ledger,
     ledgerArchive: archive,
+    ledgerActivity: activity,
     ledgerJobs,
     ledgerUpkeep,
     platform,

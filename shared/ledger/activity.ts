@@ -66,6 +66,11 @@ export class LedgerActivity {
     await this.#change(tenantId, (note) => ({ ...note, oldestDay }));
   }
 
+  /** For a tenant that is erased. */
+  async forget(tenantId: TenantId): Promise<void> {
+    await this.#documents.remove(this.#platform, Notes, tenantId);
+  }
+
   async #change(tenantId: TenantId, change: (note: Note) => Note): Promise<void> {
     for (let count = 0; count < tries; count++) {
       const note = await this.#documents.read(this.#platform, Notes, tenantId);

@@ -2,10 +2,11 @@
 import { now } from '../clock/clock.ts';
 import { type ApiKey, ApiKeys } from '../identity/api-keys.ts';
 import type { TenantIdentity } from '../identity/identity.ts';
-import type { Scope } from '../identity/scopes.ts';
+import { roles, type Scope } from '../identity/scopes.ts';
 import type { TenantScope } from '../scope/scope.ts';
 import type { Stored } from '../storage/documents.ts';
 import type { TenantStore } from '../storage/tenant-partition.ts';
+import { Members, memberName } from '../tenancy/members.ts';
 import { writeEntity } from './notation.ts';
 import { type EntityName, type Principal, principalOf } from './question.ts';
 import type { PrincipalType } from './schema.ts';
@@ -43,6 +44,13 @@ export async function findStanding(
     const keys = (await partition.list(ApiKeys)).filter(({ body }) => body.agentId === named.id && isCurrent(body));
     const best = keys.find(({ body }) => wanted.every((each) => body.scopes.includes(each))) ?? keys[0];
     if (best) return ofKey(best);
+  }
+  if (named.type === 'User') {
+    const member = await partition.read(Members, memberName(named.id));
+    if (member) {
+      const { role, groups } = member.body;
+      return { principal: { ...named, role, groups }, scopes: new Set(roles[role]), source: 'the member of this name' };
+    }
   }
   return {
     principal: { ...named, role: undefined, groups: [] },

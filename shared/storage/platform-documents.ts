@@ -49,6 +49,20 @@ export class PlatformDocuments {
     return this.#unless([404, 412], item, () => container.item(item.id, item.id).replace(item, { accessCondition }));
   }
 
+  /** Safe to repeat. */
+  async remove(scope: PlatformScope, kind: PlatformKind<unknown>, name: string): Promise<void> {
+    verifyPlatform(scope);
+    const container = await this.#cosmos.container('platform');
+    const id = `${kind.type}:${name}`;
+    await request(async () => {
+      try {
+        await container.item(id, id).delete();
+      } catch (error) {
+        if (statusOf(error) !== 404) throw error;
+      }
+    });
+  }
+
   /** A cheap read that shows whether Cosmos answers at all. */
   async ping(): Promise<void> {
     await this.#readItem('ping:ping');

@@ -5,6 +5,7 @@ import type { BusAdministration } from '../bus/bus-administration.ts';
 import { iso, now, wait } from '../clock/clock.ts';
 import type { Config } from '../config/config.ts';
 import { Problem } from '../errors/problem.ts';
+import type { LedgerActivity } from '../ledger/activity.ts';
 import type { Cause } from '../ledger/event.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { PlatformScope, TenantScope } from '../scope/scope.ts';
@@ -26,6 +27,7 @@ export interface ErasingServices {
   readonly blobs: Blobs;
   readonly busAdministration: BusAdministration;
   readonly ledger: Ledger;
+  readonly ledgerActivity: LedgerActivity;
   readonly members: MemberService;
   readonly directory: TenantDirectory;
   readonly erasures: ErasureRecords;
@@ -51,7 +53,10 @@ const steps: Readonly<Record<Step, (services: ErasingServices, scope: TenantScop
   memberships: ({ members }, scope) => members.forgetAll(scope),
   blobs: ({ blobs }, scope) => blobs.removeAll(scope),
   work: ({ store }, scope) => store.of(scope).removeAll('work'),
-  ledger: ({ store }, scope) => store.of(scope).removeAll('ledger'),
+  ledger: async ({ store, ledgerActivity }, scope) => {
+    await store.of(scope).removeAll('ledger');
+    await ledgerActivity.forget(scope.tenantId);
+  },
   control: ({ store }, scope) => store.of(scope).removeAll('control'),
   directory: ({ directory, platform }, scope) => directory.remove(platform, scope.tenantId),
 };
