@@ -1,4 +1,4 @@
-// Somebody who calls FlowGrid with a key.
+// Somebody who calls FlowGrid with a key or a token.
 
 export interface Answer<Body> {
   readonly status: number;
@@ -13,19 +13,24 @@ export interface ProblemBody {
 
 export class Caller {
   readonly #api: string;
-  readonly #key: string;
+  readonly #key: string | undefined;
 
-  constructor(api: string, key: string) {
+  /** Without a key: somebody who shows none. */
+  constructor(api: string, key?: string) {
     this.#api = api;
     this.#key = key;
   }
 
-  /** Any answer, refusals too. */
+  /** Any answer, refusals too. A text is sent as it is, anything else as JSON. */
   async try<Body>(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer<Body>> {
     const response = await fetch(this.#api + path, {
       method,
-      headers: { 'x-api-key': this.#key, ...(body !== undefined && { 'content-type': 'application/json' }), ...headers },
-      ...(body !== undefined && { body: JSON.stringify(body) }),
+      headers: {
+        ...(this.#key !== undefined && { authorization: `Bearer ${this.#key}` }),
+        ...(body !== undefined && { 'content-type': typeof body === 'string' ? 'text/plain' : 'application/json' }),
+        ...headers,
+      },
+      ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
     });
     const text = await response.text();
     // The shapes of api.md; the steps check what they rely on.

@@ -5,6 +5,7 @@ import { cardOf } from '../start/demo-tenants.ts';
 import type { LocalJson } from '../start/local-json.ts';
 import { AgentProcess } from './agent-process.ts';
 import { Caller } from './caller.ts';
+import { govern } from './govern.ts';
 import { tryEverything } from './intruder.ts';
 import { hold, type Told } from './told.ts';
 
@@ -148,6 +149,8 @@ export async function play(local: LocalJson, told: Told): Promise<void> {
       const seen = await untilSeen(owner, acme, wanted);
       return `${seen} events, ${wanted.length} kinds looked for and found`;
     });
+
+    await govern(local.api, told, acme, owner);
 
     told.chapter(`${globex} tries the same on ${acme}`);
     for (const attempt of tryEverything(acme, page)) {
