@@ -125,8 +125,13 @@ async function answer(
   } catch (error) {
     outcome = failure(exchange, error);
   }
-  if (outcome instanceof Problem) await giveQuotaBack(exchange, services, outcome);
-  outcome = await keepAnswer(exchange, services, outcome);
+  try {
+    if (outcome instanceof Problem) await giveQuotaBack(exchange, services, outcome);
+    outcome = await keepAnswer(exchange, services, outcome);
+  } catch (error) {
+    // A streaming function that throws leaves its caller waiting (Azure/azure-functions-nodejs-library#324).
+    outcome = failure(exchange, error);
+  }
   if (!(outcome instanceof Problem)) return respond(exchange, outcome);
   recordRefusal(exchange, services, outcome);
   return respondProblem(exchange, outcome, services.config.baseUrl);

@@ -1,5 +1,5 @@
 // What is kept of a POST that bore an Idempotency-Key: that it is running, then its first answer, for 24 hours in the caller's own partition
-// (docs/decisions/016). Neither the key nor the request can be read from it, and no secret that an answer shows once is in it.
+// (docs/decisions/013). Neither the key nor the request can be read from it, and no secret that an answer shows once is in it.
 import { createHash, createHmac } from 'node:crypto';
 import * as z from 'zod';
 import { iso, newId, now } from '../clock/clock.ts';

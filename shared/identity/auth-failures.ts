@@ -73,7 +73,7 @@ export class AuthFailures {
 
   #write({ cause, failure: { code, entity, tenantId } }: Attempt, attempts: number): void {
     log.warn('a credential was refused', tenantId ?? 'platform', { requestId: cause.requestId, code, attempts });
-    // This scope is for this one event, which is itself the record of the platform being there (decision 010).
+    // This scope is for this one event, which is itself the record of the platform being there (decision 007).
     const scope = tenantId === undefined ? this.#platform.own : new TenantScope(tenantId, 'assumed');
     this.#ledger.follow(scope, cause, { action: 'auth.failed', entity, outcome: 'denied', code, new: { attempts } });
   }

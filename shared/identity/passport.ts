@@ -1,4 +1,4 @@
-// The passport (seed 003): who a call onward is made for, told to its one recipient in a form that the recipient alone can check (docs/decisions/011).
+// The passport (seed 003): who a call onward is made for, told to its one recipient in a form that the recipient alone can check (docs/decisions/008).
 import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto';
 import * as z from 'zod';
 import type { VerificationKey } from '../messaging/signature.ts';

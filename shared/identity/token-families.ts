@@ -1,5 +1,5 @@
 // Families of tokens: what one grant gave, and every renewal of it. The family is what access tokens are checked against; the turn, which changes at
-// each renewal and is never remembered, says which refresh token is the current one (docs/decisions/011).
+// each renewal and is never remembered, says which refresh token is the current one (docs/decisions/008).
 import { timingSafeEqual } from 'node:crypto';
 import * as z from 'zod';
 import { iso, now } from '../clock/clock.ts';
