@@ -28,5 +28,20 @@ function isEs256(signingInput: string, signature: Uint8Array, key: KeyObject): b
     if (key.type !== 'public' || key.asymmetricKeyDetails?.namedCurve !== 'prime256v1') return false;
     p256.add(key);
   }
-  return signature.length === 64 && verify('sha256', Buffer.from(signingInput), { key, dsaEncoding: 'ieee-p1363' }, signature);
+  return signature.length === 64 && verify('sha256', Buffer.from(signingInput), key, asDer(signature));
+}
+
+/**
+ * The two numbers of a JWS signature as X9.62 writes them (RFC 3279, 2.2.3), which is how Node reads them by default: telling it otherwise takes an
+ * options object, and sorting that out costs Node 24 a quarter of the whole check.
+ */
+function asDer(signature: Uint8Array): Buffer {
+  const numbers = [signature.subarray(0, 32), signature.subarray(32)].flatMap((bytes) => {
+    const start = bytes.findIndex((byte) => byte !== 0);
+    const digits = bytes.subarray(start < 0 ? 31 : start);
+    // A set first bit would make it negative.
+    const sign = (digits[0] ?? 0) > 0x7f ? [0] : [];
+    return [0x02, sign.length + digits.length, ...sign, ...digits];
+  });
+  return Buffer.from([0x30, numbers.length, ...numbers]);
 }
