@@ -4,8 +4,8 @@ const common = { pool: 'forks', testTimeout: 30_000, hookTimeout: 60_000 } as co
 
 export default defineConfig({
   test: {
-    // Each part is served by child processes of its own; more workers than this only wait for each other.
-    maxWorkers: 2,
+    // Each part is served by child processes of its own, and some suites mostly wait: more workers than this only wait for each other.
+    maxWorkers: 3,
     projects: [
       // The twin's parts and pure code: each suite starts what it needs.
       { test: { ...common, name: 'parts', include: ['test/{build,conformance,floors,local,shared}/**/*.test.ts'] } },

@@ -171,7 +171,7 @@ function tampered(token: string): string[] {
   return [
     `${head}.${body}.${signature.slice(0, at)}${signature[at] === 'A' ? 'B' : 'A'}${signature.slice(at + 1)}`,
     `${head}.${base64url({ ...claims, role: 'owner', exp: claims.exp + 1 })}.${signature}`,
-    `${head}.${base64url({ ...claims, tenant_id: 'acme' })}.${signature}`,
+    `${head}.${base64url({ ...claims, tenant_id: `${claims.tenant_id}x` })}.${signature}`,
     `${base64url({ ...header, alg: 'none' })}.${body}.`,
     `${base64url({ ...header, alg: 'HS256' })}.${body}.${signature}`,
     `${head}.${body}.`,
