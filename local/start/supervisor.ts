@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { chance } from '../../shared/clock/clock.ts';
 import { Child } from './child.ts';
 import { DemoTenants } from './demo-tenants.ts';
 import { FolderLock } from './folder-lock.ts';
@@ -136,16 +137,29 @@ export class Supervisor {
   }
 }
 
-/** Every host tells callers the first one's address, so its port is known, and known to be free, before it listens. 0 takes any. */
+/**
+ * Every host tells callers the first one's address, so its port is known, and known to be free, before it listens. 0 takes any that the system would
+ * not give to somebody else meanwhile: one below the range (32768 up on Linux) that it takes from.
+ */
 async function freePort(wanted: number): Promise<number> {
-  const probe = createServer().listen(wanted, '127.0.0.1');
-  await once(probe, 'listening').catch(() => {
-    throw new Error(`port ${wanted} is in use; choose another with --port`);
-  });
-  const address = probe.address();
+  for (let left = 50; wanted === 0 && left > 0; left--) {
+    const port = 10_000 + Math.floor(chance() * 20_000);
+    if (await isFree(port)) return port;
+  }
+  if (await isFree(wanted)) return wanted;
+  throw new Error(`port ${wanted} is in use; choose another with --port`);
+}
+
+async function isFree(port: number): Promise<boolean> {
+  const probe = createServer().listen(port, '127.0.0.1');
+  try {
+    await once(probe, 'listening');
+  } catch {
+    return false;
+  }
   probe.close();
   await once(probe, 'close');
-  return address === null || typeof address === 'string' ? wanted : address.port;
+  return true;
 }
 
 function addresses(ports: Record<string, number>, secrets: Secrets, parts: readonly TwinPart[]): Partial<LocalJson> {
