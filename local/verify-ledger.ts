@@ -67,13 +67,16 @@ function parse(text: string): unknown {
   }
 }
 
+function faultOf({ broken, ended, checkpoints }: LineCheck): string | undefined {
+  if (broken) return `BROKEN   lane ${broken.lane}, sequence number ${broken.seq}: ${broken.reason}`;
+  if (!ended) return 'CUT OFF  the last line is missing';
+  // Every export begins with a checkpoint made for it, so one without has been written, or shortened, by somebody else.
+  return checkpoints.seq === 0 ? 'UNSIGNED there is no signed checkpoint in it' : undefined;
+}
+
 function report({ check, tenantId, at, keys, pinned }: Verdict): string {
-  const { chain, broken, checkpoints, ended } = check;
-  const verdict = broken
-    ? `BROKEN   lane ${broken.lane}, sequence number ${broken.seq}: ${broken.reason}`
-    : ended
-      ? 'VERIFIED every segment follows the one before, and every lane is whole'
-      : 'CUT OFF  the last line is missing';
+  const { chain, checkpoints } = check;
+  const verdict = faultOf(check) ?? 'VERIFIED every segment follows the one before, and every lane is whole';
   return [
     `ledger   ${tenantId}, as of ${at}`,
     ...keys.map((key) => `key      ${thumbprint(key)} (${pinned ? 'yours' : 'from the export: compare it with the one you know'})`),
@@ -92,7 +95,7 @@ if (file === undefined || more.length > 0) {
 try {
   const verdict = await verify(file, values.key);
   process.stdout.write(report(verdict));
-  process.exitCode = verdict.check.broken || !verdict.check.ended ? 1 : 0;
+  process.exitCode = faultOf(verdict.check) === undefined ? 0 : 1;
 } catch (error) {
   const known = error instanceof Unreadable || (error instanceof Error && 'code' in error && typeof error.code === 'string');
   if (!known) throw error;

@@ -7,7 +7,7 @@ import type { TenantStore } from '../storage/tenant-partition.ts';
 import type { LedgerArchive } from './archive.ts';
 import type { Checkpoints } from './checkpoints.ts';
 import { Jobs, type Work } from './job.ts';
-import { saveMs } from './verification.ts';
+import { ledgerCause, saveMs } from './verification.ts';
 import { walkLedger } from './walk.ts';
 
 interface Services {
@@ -21,8 +21,12 @@ const blockBytes = 2_000_000;
 
 export function exportWork(services: Services): Work {
   return async ({ scope, jobId, job, until, save }) => {
-    const { blobs } = services;
-    if (job.tries === 1 && !job.position) await removeForgotten(services, scope);
+    const { blobs, checkpoints } = services;
+    if (job.tries === 1 && !job.position) {
+      await removeForgotten(services, scope);
+      // So that what is carried away bears a signature up to this moment. What does not verify is exported all the same: it is evidence.
+      await checkpoints.advance(scope, ledgerCause());
+    }
     const place = placeOf(jobId);
     const blocks = [...(job.blocks ?? [])];
     // Parts of a start that broke off bear another name, and are never put together with ours.

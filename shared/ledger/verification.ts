@@ -31,8 +31,7 @@ export function verification(services: Services): Work {
       savedAt = now();
     }
     const firstBroken = check.broken ?? null;
-    const cause: Cause = { actor: { type: 'system', id: 'ledger', method: 'internal' }, requestId: newId() };
-    if (firstBroken) await checkpoints.tellBroken(scope, cause, firstBroken);
+    if (firstBroken) await checkpoints.tellBroken(scope, ledgerCause(), firstBroken);
     else await checkpoints.vouch(scope, check.chain, check.checkpoints.seq);
     return { ok: firstBroken === null, firstBroken, ...countOf(check) };
   };
@@ -40,4 +39,9 @@ export function verification(services: Services): Work {
 
 function countOf({ chain }: LineCheck): Pick<Job, 'lanes' | 'events'> {
   return { lanes: chain.lanes, events: chain.events };
+}
+
+/** For what a job finds or makes by itself. */
+export function ledgerCause(): Cause {
+  return { actor: { type: 'system', id: 'ledger', method: 'internal' }, requestId: newId() };
 }
