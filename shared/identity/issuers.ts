@@ -5,6 +5,7 @@ import type { Config } from '../config/config.ts';
 import { Problem } from '../errors/problem.ts';
 import type { Cause } from '../ledger/event.ts';
 import type { Ledger } from '../ledger/ledger.ts';
+import { image } from '../ledger/redact.ts';
 import type { Outbound } from '../outbound/outbound.ts';
 import type { TenantScope } from '../scope/scope.ts';
 import { put, type RememberedKind, remove, type Stored } from '../storage/documents.ts';
@@ -106,8 +107,8 @@ export class IssuerService {
         event: {
           action: 'issuer.written',
           entity: { type: 'issuer', id: name },
-          ...(old && { old: shown(old.body) }),
-          new: shown(order),
+          ...(old && { old: image(IssuerOrder, old.body) }),
+          new: image(IssuerOrder, order),
         },
         result: { created: !old },
       };
@@ -125,7 +126,7 @@ export class IssuerService {
       if (failed) return failed;
       return {
         changes: [remove(Issuers, name, old.etag)],
-        event: { action: 'issuer.deleted', entity: { type: 'issuer', id: name }, old: shown(old.body) },
+        event: { action: 'issuer.deleted', entity: { type: 'issuer', id: name }, old: image(IssuerOrder, old.body) },
         result: undefined,
       };
     });
@@ -151,9 +152,4 @@ export const IssuerView = Issuer.extend({ name: IssuerName }).meta({ id: 'Issuer
 
 export function viewOfIssuer({ name, body }: Stored<Issuer>): z.infer<typeof IssuerView> {
   return { name, ...body };
-}
-
-function shown({ issuer, jwksUri, roleClaim, roleMap, groupsClaim }: IssuerOrder): Record<string, unknown> {
-  const all = { issuer, jwksUri, roleClaim, roleMap, groupsClaim };
-  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
 }

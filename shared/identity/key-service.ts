@@ -3,6 +3,7 @@ import { iso, now } from '../clock/clock.ts';
 import { Problem } from '../errors/problem.ts';
 import type { Cause, EventDraft } from '../ledger/event.ts';
 import type { Ledger } from '../ledger/ledger.ts';
+import { image } from '../ledger/redact.ts';
 import type { AgentId } from '../scope/ids.ts';
 import type { TenantScope } from '../scope/scope.ts';
 import { type Change, remove, replace } from '../storage/documents.ts';
@@ -11,7 +12,7 @@ import { type ApiKey, ApiKeys, isOver, type KeyOrder, newApiKey } from './api-ke
 import type { TenantIdentity } from './identity.ts';
 import type { KeyHistory } from './key-history.ts';
 import { isKeyId } from './key-text.ts';
-import { type KeyView, type ListedKey, listedViewOf, type MadeKey, viewOf } from './key-view.ts';
+import { KeyView, type ListedKey, listedViewOf, type MadeKey, viewOf } from './key-view.ts';
 import { type Role, roles, type Scope, tenantScopes } from './scopes.ts';
 
 /** What somebody asks for. Without role and scopes it is an agent's key where it is bound to one, else a developer's. */
@@ -166,6 +167,9 @@ async function hasHeir(partition: TenantPartition, keyId: string, { scopes }: Ap
   return others.some(({ body }) => needed.every((scope) => body.scopes.includes(scope)));
 }
 
-function event(action: 'key.created' | 'key.rotated', { keyId, createdAt: _, ...view }: KeyView): EventDraft {
-  return { action, entity: { type: 'key', id: keyId }, new: view };
+/** What events tell of a key. */
+const Told = KeyView.omit({ keyId: true, createdAt: true });
+
+function event(action: 'key.created' | 'key.rotated', { keyId, ...view }: KeyView): EventDraft {
+  return { action, entity: { type: 'key', id: keyId }, new: image(Told, view) };
 }

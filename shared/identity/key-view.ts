@@ -4,7 +4,7 @@ import { AgentId } from '../scope/ids.ts';
 import type { ApiKey } from './api-keys.ts';
 import { roleNames, tenantScopes } from './scopes.ts';
 
-const KeyView = z.object({
+export const KeyView = z.object({
   keyId: z.string(),
   name: z.string(),
   scopes: z.array(z.enum(tenantScopes)),

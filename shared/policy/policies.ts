@@ -4,6 +4,7 @@ import { iso } from '../clock/clock.ts';
 import { Problem, type TextFault } from '../errors/problem.ts';
 import type { Cause } from '../ledger/event.ts';
 import type { Ledger } from '../ledger/ledger.ts';
+import { image } from '../ledger/redact.ts';
 import type { TenantScope } from '../scope/scope.ts';
 import { put, type RememberedKind, remove, type Stored } from '../storage/documents.ts';
 import type { TenantStore } from '../storage/tenant-partition.ts';
@@ -19,6 +20,8 @@ export const PolicyName = z
 
 const Policy = z.strictObject({ text: z.string(), statements: z.int(), updatedAt: z.iso.datetime(), updatedBy: z.string() });
 export type Policy = z.infer<typeof Policy>;
+/** What events tell of one. */
+const Told = Policy.pick({ text: true });
 
 export const Policies: RememberedKind<Policy> = { container: 'control', type: 'policy', remembered: true, schema: Policy };
 
@@ -84,8 +87,8 @@ export class PolicyStore {
         event: {
           action: 'policy.written',
           entity: { type: 'policy', id: name },
-          ...(present && { old: { text: present.body.text } }),
-          new: { text },
+          ...(present && { old: image(Told, present.body) }),
+          new: image(Told, policy),
         },
         result: !present,
       };
@@ -103,7 +106,7 @@ export class PolicyStore {
       if (refused || !present) return refused ?? new Problem('not_found');
       return {
         changes: [remove(Policies, name, present.etag)],
-        event: { action: 'policy.deleted', entity: { type: 'policy', id: name }, old: { text: present.body.text } },
+        event: { action: 'policy.deleted', entity: { type: 'policy', id: name }, old: image(Told, present.body) },
         result: undefined,
       };
     });

@@ -4,6 +4,7 @@ import type { Config } from '../config/config.ts';
 import { type Fault, Problem } from '../errors/problem.ts';
 import type { Cause } from '../ledger/event.ts';
 import type { Ledger } from '../ledger/ledger.ts';
+import { image } from '../ledger/redact.ts';
 import { meterNames, tierNames } from '../quota/tiers.ts';
 import type { TenantId } from '../scope/ids.ts';
 import type { PlatformScope, TenantScope } from '../scope/scope.ts';
@@ -12,7 +13,7 @@ import { stopForErasure } from './erase.ts';
 import type { ErasureRecords, Kept } from './erasure.ts';
 import type { Precondition } from './members.ts';
 import { isSettled } from './settle.ts';
-import { changeable, FlagName, Settings, type Tenant, type TenantRecords, Tenants, tenantRecord } from './tenant.ts';
+import { changeable, FlagName, Settings, Tenant, type TenantRecords, Tenants, tenantRecord } from './tenant.ts';
 import type { Shown, TenantService } from './tenants.ts';
 
 const part = z.string().min(1).max(253);
@@ -157,7 +158,10 @@ export class TenantChanges {
       const changed = changes(stored.body, body);
       isSame = changed.length === 0;
       if (isSame) return new Problem('not_found');
-      const pick = (tenant: Tenant) => Object.fromEntries(changed.map((field) => [field, tenant[field]]));
+      const pick = (tenant: Tenant) => {
+        const shown = image(Tenant, tenant);
+        return Object.fromEntries(changed.map((field) => [field, shown[field]]));
+      };
       return {
         changes: [replace(Tenants, stored, body)],
         event: { action, entity: { type: 'tenant', id: scope.tenantId }, old: pick(stored.body), new: pick(body) },

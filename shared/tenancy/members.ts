@@ -5,6 +5,7 @@ import { Problem } from '../errors/problem.ts';
 import { type Role, roleNames, roles, type Scope } from '../identity/scopes.ts';
 import type { Cause } from '../ledger/event.ts';
 import type { Ledger } from '../ledger/ledger.ts';
+import { image } from '../ledger/redact.ts';
 import type { CandidateScope, PlatformScope, TenantScope } from '../scope/scope.ts';
 import { put, type RememberedKind, remove, type Stored } from '../storage/documents.ts';
 import type { TenantStore } from '../storage/tenant-partition.ts';
@@ -33,6 +34,9 @@ export const Members: RememberedKind<Member> = { container: 'control', type: 'me
 export function memberName(subject: string): string {
   return subject.replace(/[/\\?#%~]/g, (character) => `~${character.charCodeAt(0).toString(16)}`);
 }
+
+/** What events tell of one. */
+const Told = Member.pick({ role: true, groups: true });
 
 /** Keeps lists and counts bounded. */
 const maxMembers = 5_000;
@@ -96,8 +100,8 @@ export class MemberService {
         event: {
           action: 'member.written',
           entity: { type: 'member', id: subject },
-          ...(present && { old: { role: present.body.role, groups: present.body.groups } }),
-          new: { role, groups },
+          ...(present && { old: image(Told, present.body) }),
+          new: image(Told, member),
         },
         result: { isNew: !present },
       };
@@ -127,7 +131,7 @@ export class MemberService {
         event: {
           action: 'member.removed',
           entity: { type: 'member', id: subject },
-          old: { role: present.body.role, groups: present.body.groups },
+          old: image(Told, present.body),
         },
         result: undefined,
       };
