@@ -17,7 +17,7 @@ import { TenantScope } from '../shared/scope/maker.ts';
 import { containers } from '../shared/storage/containers.ts';
 import { Cosmos } from '../shared/storage/cosmos.ts';
 import { Epoch } from '../shared/storage/epoch.ts';
-import { TenantStore } from '../shared/storage/tenant-partition.ts';
+import { TenantStore } from '../shared/storage/tenant-store.ts';
 import type { Figure } from './figure.ts';
 
 const key = Buffer.alloc(64, 'flowgrid').toString('base64');

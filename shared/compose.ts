@@ -45,7 +45,7 @@ import { PlatformScope } from './scope/maker.ts';
 import { Cosmos } from './storage/cosmos.ts';
 import { Epoch } from './storage/epoch.ts';
 import { PlatformDocuments } from './storage/platform-documents.ts';
-import { TenantStore } from './storage/tenant-partition.ts';
+import { TenantStore } from './storage/tenant-store.ts';
 import { openAuditSink } from './telemetry/audit-sink.ts';
 import { setLogLevel } from './telemetry/log.ts';
 import { TenantChanges } from './tenancy/change.ts';

@@ -14,7 +14,7 @@ export const login = openHttp({
   query: z.object({ tenant: TenantId.optional().meta({ description: 'The tenant to sign in to, for members of several' }) }),
   answers: { 303: undefined },
   handle: async ({ path, query, exchange }, { signIn }) => {
-    const begun = await signIn.begin(path.provider, query.tenant);
+    const begun = await signIn.begin(path.provider, query.tenant, exchange.ip);
     if (begun instanceof Problem) return forPeople(exchange, begun);
     const cookie = `${signInCookie}=${begun.secret}; Path=/; Max-Age=600; Secure; HttpOnly; SameSite=Lax`;
     return { status: 303, raw: null, headers: { location: begun.url.href, 'set-cookie': cookie } };

@@ -8,7 +8,7 @@ import type { Identity } from '../identity/identity.ts';
 import { canonical } from '../messaging/canonical.ts';
 import type { TenantScope } from '../scope/scope.ts';
 import { create, type DocumentKind, remove, replace, type Stored } from '../storage/documents.ts';
-import type { TenantStore } from '../storage/tenant-partition.ts';
+import type { TenantStore } from '../storage/tenant-store.ts';
 import type { HttpContract } from './contract.ts';
 
 /** An answer as it can be given again. */

@@ -8,7 +8,7 @@ import type { Cause } from '../ledger/event.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import { type TenantScope, tenantOf } from '../scope/scope.ts';
 import { put, type RememberedKind } from '../storage/documents.ts';
-import type { TenantStore } from '../storage/tenant-partition.ts';
+import type { TenantStore } from '../storage/tenant-store.ts';
 import { log } from '../telemetry/log.ts';
 import type { Vault } from '../vault/vault.ts';
 import { Credential } from './credential.ts';

@@ -5,7 +5,7 @@ import * as z from 'zod';
 import { iso } from '../clock/clock.ts';
 import { type TenantScope, tenantOf } from '../scope/scope.ts';
 import { create, type DocumentKind } from '../storage/documents.ts';
-import type { TenantStore } from '../storage/tenant-partition.ts';
+import type { TenantStore } from '../storage/tenant-store.ts';
 import type { Vault } from '../vault/vault.ts';
 
 const WrappedKey = z.strictObject({ keyVersion: z.string(), wrapped: z.base64url(), createdAt: z.iso.datetime() });

@@ -7,7 +7,7 @@ import type { Problem } from '../errors/problem.ts';
 import { AgentId, TenantId } from '../scope/ids.ts';
 import { CandidateScope, TenantScope } from '../scope/maker.ts';
 import { type Change, create, type RememberedKind } from '../storage/documents.ts';
-import type { TenantStore } from '../storage/tenant-partition.ts';
+import type { TenantStore } from '../storage/tenant-store.ts';
 import type { AuthFailures } from './auth-failures.ts';
 import type { Presented, Provider } from './authenticate.ts';
 import type { TenantIdentity } from './identity.ts';
@@ -76,7 +76,7 @@ const provenMs = 10_000;
 
 export class ApiKeyCheck implements Provider {
   readonly #services: Services;
-  readonly #throttle = new SourceThrottle();
+  readonly #throttle = new SourceThrottle('Too many credentials from your address were not valid.');
   /** By the hash of the key. To look such a key up again is never what a source is slowed for. */
   readonly #proven = new LRUCache<string, Proven>({ max: 20_000 });
 
@@ -113,7 +113,7 @@ export class ApiKeyCheck implements Provider {
     const record = await store.remembered(candidate, ApiKeys, key.keyId);
     if (!record) return this.#refuseAbsent(presented, candidate, key, known === undefined);
     if (!timingSafeEqual(Buffer.from(record.sha256), Buffer.from(key.sha256))) {
-      this.#throttle.failed(presented.ip);
+      this.#throttle.count(presented.ip);
       const refusal = this.#refuse(presented, 'secret_wrong', key, claimed.data);
       return this.#throttle.slowed(presented.ip) ?? refusal;
     }
@@ -127,7 +127,7 @@ export class ApiKeyCheck implements Provider {
   async #refuseAbsent(presented: Presented, candidate: CandidateScope, key: KeyText, wasRead: boolean): Promise<Problem> {
     const { history } = this.#services;
     this.#proven.delete(key.sha256);
-    if (wasRead) this.#throttle.failed(presented.ip);
+    if (wasRead) this.#throttle.count(presented.ip);
     const end = wasRead ? await history.endOf(candidate, key.keyId) : history.rememberedEndOf(candidate, key.keyId);
     return this.#refuse(presented, end === undefined ? 'key_unknown' : `key_${end}`, key, end && candidate.tenantId);
   }

@@ -6,7 +6,7 @@ import { now } from '../clock/clock.ts';
 import type { Config } from '../config/config.ts';
 import { TenantId } from '../scope/ids.ts';
 import { CandidateScope, TenantScope } from '../scope/maker.ts';
-import type { TenantStore } from '../storage/tenant-partition.ts';
+import type { TenantStore } from '../storage/tenant-store.ts';
 import type { Presented, Provider } from './authenticate.ts';
 import { type Compact, compactLimit, readClaims, readCompact } from './compact.ts';
 import type { TenantIdentity } from './identity.ts';

@@ -9,7 +9,7 @@ import { image } from '../ledger/redact.ts';
 import type { Outbound } from '../outbound/outbound.ts';
 import type { TenantScope } from '../scope/scope.ts';
 import { put, type RememberedKind, remove, type Stored } from '../storage/documents.ts';
-import type { TenantStore } from '../storage/tenant-partition.ts';
+import type { TenantStore } from '../storage/tenant-store.ts';
 import { roleNames } from './scopes.ts';
 
 const Address = z

@@ -4,7 +4,7 @@ import * as z from 'zod';
 import { iso, now } from '../clock/clock.ts';
 import type { CandidateScope, TenantScope } from '../scope/scope.ts';
 import { create, type DocumentKind, put } from '../storage/documents.ts';
-import type { TenantStore } from '../storage/tenant-partition.ts';
+import type { TenantStore } from '../storage/tenant-store.ts';
 import { log } from '../telemetry/log.ts';
 
 const KeyUses: DocumentKind<{ usedAt: string }> = {

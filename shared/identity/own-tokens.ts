@@ -5,7 +5,7 @@ import { now } from '../clock/clock.ts';
 import type { Config } from '../config/config.ts';
 import type { Problem } from '../errors/problem.ts';
 import { CandidateScope, TenantScope } from '../scope/maker.ts';
-import type { TenantStore } from '../storage/tenant-partition.ts';
+import type { TenantStore } from '../storage/tenant-store.ts';
 import { type AccessToken, readAccessToken } from './access-token.ts';
 import { type ApiKey, ApiKeys, isOver } from './api-keys.ts';
 import type { AuthFailures } from './auth-failures.ts';

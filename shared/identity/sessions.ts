@@ -10,7 +10,7 @@ import type { Ledger } from '../ledger/ledger.ts';
 import { TenantId } from '../scope/ids.ts';
 import { CandidateScope, TenantScope } from '../scope/maker.ts';
 import { create, type RememberedKind, remove, replace } from '../storage/documents.ts';
-import type { TenantStore } from '../storage/tenant-partition.ts';
+import type { TenantStore } from '../storage/tenant-store.ts';
 import type { Member, MemberService } from '../tenancy/members.ts';
 import type { Presented, Provider } from './authenticate.ts';
 import type { TenantIdentity } from './identity.ts';

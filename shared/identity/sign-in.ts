@@ -10,11 +10,12 @@ import type { Outbound } from '../outbound/outbound.ts';
 import { TenantId } from '../scope/ids.ts';
 import type { PlatformScope } from '../scope/scope.ts';
 import { create, type DocumentKind, remove } from '../storage/documents.ts';
-import type { TenantStore } from '../storage/tenant-partition.ts';
+import type { TenantStore } from '../storage/tenant-store.ts';
 import type { Member } from '../tenancy/members.ts';
 import type { Memberships } from '../tenancy/memberships.ts';
 import type { SessionService } from './sessions.ts';
 import { type Profile, SignInProvider } from './sign-in-provider.ts';
+import { SourceThrottle } from './throttle.ts';
 
 const Ticket = z.strictObject({
   provider: z.string(),
@@ -51,6 +52,8 @@ interface Services {
 export class SignIn {
   readonly #services: Services;
   readonly #providers: readonly SignInProvider[];
+  /** Whoever begins a sign-in is nobody yet, and each is a document for ten minutes. */
+  readonly #throttle = new SourceThrottle('Too many sign-ins were begun from your address.');
 
   constructor(services: Services) {
     const { config, outbound } = services;
@@ -59,10 +62,13 @@ export class SignIn {
   }
 
   /** Where to send the browser, and the secret it must keep for the way back. The tenant is not looked at before somebody has signed in. */
-  async begin(providerName: string, tenant: TenantId | undefined): Promise<{ url: URL; secret: string } | Problem> {
+  async begin(providerName: string, tenant: TenantId | undefined, ip: string | undefined): Promise<{ url: URL; secret: string } | Problem> {
     const { config, store, platform } = this.#services;
     const provider = this.#provider(providerName);
     if (!provider) return new Problem('not_found');
+    const slowed = this.#throttle.slowed(ip);
+    if (slowed) return slowed;
+    this.#throttle.count(ip);
     const secret = randomBytes(32).toString('base64url');
     const state = randomBytes(32).toString('base64url');
     const redirectUri = `${config.baseUrl}/auth/callback/${provider.name}`;

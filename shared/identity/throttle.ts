@@ -1,28 +1,34 @@
-// Keys that are none cost a look-up each. A source that keeps sending them is slowed: on what costs something, and never on a right key.
+// What strangers can make us do costs a look-up or a write each. A source that keeps on is slowed: on what costs something, and never on a right key.
 import { LRUCache } from 'lru-cache';
 import { now } from '../clock/clock.ts';
 import { Problem } from '../errors/problem.ts';
 import { nowhere, sourceOf } from './source.ts';
 
 const windowMs = 60_000;
-/** Failures of one source in a minute before it is slowed… */
+/** Times a minute that one source may… */
 const perSource = 100;
 /** …and of all those together whose address is not known. */
 const perNowhere = 1_000;
 
 interface Window {
   readonly opened: number;
-  failures: number;
+  times: number;
 }
 
 export class SourceThrottle {
-  /** Of many sources the busiest stay: each failure makes its source the most recent. */
+  readonly #detail: string;
+  /** Of many sources the busiest stay: each time makes its source the most recent. */
   readonly #windows = new LRUCache<string, Window>({ max: 10_000 });
 
-  failed(ip: string | undefined): void {
+  /** `detail` tells a slowed caller what there was too much of. */
+  constructor(detail: string) {
+    this.#detail = detail;
+  }
+
+  count(ip: string | undefined): void {
     const source = sourceOf(ip);
-    const window = this.#open(source) ?? { opened: now(), failures: 0 };
-    window.failures += 1;
+    const window = this.#open(source) ?? { opened: now(), times: 0 };
+    window.times += 1;
     this.#windows.set(source, window);
   }
 
@@ -31,10 +37,10 @@ export class SourceThrottle {
     if (this.#windows.size === 0) return undefined;
     const source = sourceOf(ip);
     const window = this.#open(source);
-    if (!window || window.failures < (source === nowhere ? perNowhere : perSource)) return undefined;
+    if (!window || window.times < (source === nowhere ? perNowhere : perSource)) return undefined;
     const seconds = Math.max(1, Math.ceil((window.opened + windowMs - now()) / 1_000));
     return new Problem('rate_limited', {
-      detail: 'Too many credentials from your address were not valid.',
+      detail: this.#detail,
       headers: { 'Retry-After': String(seconds) },
     });
   }

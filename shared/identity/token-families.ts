@@ -6,7 +6,7 @@ import { iso, now } from '../clock/clock.ts';
 import { TenantId } from '../scope/ids.ts';
 import { CandidateScope, TenantScope } from '../scope/maker.ts';
 import { create, type DocumentKind, type RememberedKind, remove, replace, type Stored } from '../storage/documents.ts';
-import type { TenantStore } from '../storage/tenant-partition.ts';
+import type { TenantStore } from '../storage/tenant-store.ts';
 import { makeRefresh, type RefreshText, readRefresh } from './refresh-text.ts';
 import { type Scope, tenantScopes } from './scopes.ts';
 

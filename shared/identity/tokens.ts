@@ -4,7 +4,7 @@ import { Problem } from '../errors/problem.ts';
 import type { Actor, Cause } from '../ledger/event.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { TenantScope } from '../scope/scope.ts';
-import type { TenantStore } from '../storage/tenant-partition.ts';
+import type { TenantStore } from '../storage/tenant-store.ts';
 import type { TenantRecords } from '../tenancy/tenant.ts';
 import { accessTokenSeconds, claimsFor } from './access-token.ts';
 import { type ApiKeyCheck, ApiKeys, isOver } from './api-keys.ts';

@@ -5,7 +5,8 @@ import type { Blobs } from '../blobs/blobs.ts';
 import { nextDay, day as utcDay } from '../clock/clock.ts';
 import type { TenantScope } from '../scope/scope.ts';
 import { type DocumentKind, put, remove, replace } from '../storage/documents.ts';
-import type { TenantPartition, TenantStore } from '../storage/tenant-partition.ts';
+import type { TenantPartition } from '../storage/tenant-partition.ts';
+import type { TenantStore } from '../storage/tenant-store.ts';
 import { Segment, Segments, segmentName } from './event.ts';
 import { ChainCheck } from './verify-chain.ts';
 

@@ -2,7 +2,7 @@
 import type { Blobs } from '../blobs/blobs.ts';
 import { iso, now } from '../clock/clock.ts';
 import type { PlatformScope, TenantScope } from '../scope/scope.ts';
-import type { TenantStore } from '../storage/tenant-partition.ts';
+import type { TenantStore } from '../storage/tenant-store.ts';
 import { log } from '../telemetry/log.ts';
 import type { SigningKeyVersion, Vault } from '../vault/vault.ts';
 import { emptyHead, type Head } from './chain.ts';

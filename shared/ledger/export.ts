@@ -3,7 +3,7 @@ import type { Readable } from 'node:stream';
 import type { Blobs } from '../blobs/blobs.ts';
 import { now, randomName } from '../clock/clock.ts';
 import type { TenantScope } from '../scope/scope.ts';
-import type { TenantStore } from '../storage/tenant-partition.ts';
+import type { TenantStore } from '../storage/tenant-store.ts';
 import type { LedgerArchive } from './archive.ts';
 import type { Checkpoints } from './checkpoints.ts';
 import { Jobs, type Work } from './job.ts';

@@ -2,7 +2,7 @@
 import { DependencyError } from '../errors/problem.ts';
 import type { TenantScope } from '../scope/scope.ts';
 import { create, put } from '../storage/documents.ts';
-import type { TenantStore } from '../storage/tenant-partition.ts';
+import type { TenantStore } from '../storage/tenant-store.ts';
 import { emptyHead, type Head, link, type Sealed, seal } from './chain.ts';
 import { type Cause, type Event, type EventDraft, headName, LaneHeads, Segments, segmentName } from './event.ts';
 

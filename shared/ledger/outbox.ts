@@ -1,7 +1,7 @@
 // The way of the control lane's segments from the outbox, where each change left its own, to the ledger.
 import type { TenantScope } from '../scope/scope.ts';
 import { create, type DocumentKind, remove } from '../storage/documents.ts';
-import type { TenantStore } from '../storage/tenant-partition.ts';
+import type { TenantStore } from '../storage/tenant-store.ts';
 import { log } from '../telemetry/log.ts';
 import { Segment, Segments } from './event.ts';
 import { controlLane } from './verify-chain.ts';

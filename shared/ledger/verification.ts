@@ -1,6 +1,6 @@
 // The job that checks a tenant's whole ledger as it is stored, and vouches for it when it is sound.
 import { newId, now } from '../clock/clock.ts';
-import type { TenantStore } from '../storage/tenant-partition.ts';
+import type { TenantStore } from '../storage/tenant-store.ts';
 import type { LedgerArchive } from './archive.ts';
 import type { Checkpoints } from './checkpoints.ts';
 import type { Cause } from './event.ts';

@@ -9,7 +9,7 @@ import { DependencyError, Problem } from '../errors/problem.ts';
 import { AgentId } from '../scope/ids.ts';
 import type { PlatformScope, TenantScope } from '../scope/scope.ts';
 import { create, type DocumentKind } from '../storage/documents.ts';
-import type { TenantStore } from '../storage/tenant-partition.ts';
+import type { TenantStore } from '../storage/tenant-store.ts';
 import type { Vault } from '../vault/vault.ts';
 
 /** There once the queue can be sent to and listened at. */

@@ -7,7 +7,7 @@ import type { Ledger } from '../ledger/ledger.ts';
 import { image } from '../ledger/redact.ts';
 import type { TenantScope } from '../scope/scope.ts';
 import { put, type RememberedKind, remove, type Stored } from '../storage/documents.ts';
-import type { TenantStore } from '../storage/tenant-partition.ts';
+import type { TenantStore } from '../storage/tenant-store.ts';
 import { maxPolicyBytes, maxTenantBytes, maxTenantStatements } from './bounds.ts';
 import { loadCedar } from './cedar.ts';
 import { checkPolicy } from './check.ts';

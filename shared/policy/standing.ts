@@ -5,7 +5,7 @@ import type { TenantIdentity } from '../identity/identity.ts';
 import { roles, type Scope } from '../identity/scopes.ts';
 import type { TenantScope } from '../scope/scope.ts';
 import type { Stored } from '../storage/documents.ts';
-import type { TenantStore } from '../storage/tenant-partition.ts';
+import type { TenantStore } from '../storage/tenant-store.ts';
 import { Members, memberName } from '../tenancy/members.ts';
 import { writeEntity } from './notation.ts';
 import { type EntityName, type Principal, principalOf } from './question.ts';

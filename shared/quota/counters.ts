@@ -4,7 +4,7 @@ import { day, iso, newId, nextDay, now } from '../clock/clock.ts';
 import { Problem } from '../errors/problem.ts';
 import type { TenantScope } from '../scope/scope.ts';
 import { add, create, type DocumentKind } from '../storage/documents.ts';
-import type { TenantStore } from '../storage/tenant-partition.ts';
+import type { TenantStore } from '../storage/tenant-store.ts';
 import type { TenantRecords } from '../tenancy/tenant.ts';
 import { limitOf, type Meter } from './tiers.ts';
 

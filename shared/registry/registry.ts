@@ -10,7 +10,7 @@ import { limitOf } from '../quota/tiers.ts';
 import type { AgentId } from '../scope/ids.ts';
 import type { TenantScope } from '../scope/scope.ts';
 import { put, remove } from '../storage/documents.ts';
-import type { TenantStore } from '../storage/tenant-partition.ts';
+import type { TenantStore } from '../storage/tenant-store.ts';
 import type { TenantRecords } from '../tenancy/tenant.ts';
 import { type Agent, Agents, type AgentView, AuditedAgent, isRunning, viewOf } from './agent.ts';
 import type { ReadCard } from './card/card.ts';

@@ -10,7 +10,7 @@ import type { Cause } from '../ledger/event.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { PlatformScope, TenantScope } from '../scope/scope.ts';
 import { replace } from '../storage/documents.ts';
-import type { TenantStore } from '../storage/tenant-partition.ts';
+import type { TenantStore } from '../storage/tenant-store.ts';
 import type { Vault } from '../vault/vault.ts';
 import { certify } from './certificate.ts';
 import type { TenantDirectory } from './directory.ts';

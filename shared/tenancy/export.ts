@@ -10,7 +10,7 @@ import { Policies } from '../policy/policies.ts';
 import { Agents } from '../registry/agent.ts';
 import type { TenantScope } from '../scope/scope.ts';
 import type { DocumentKind } from '../storage/documents.ts';
-import type { TenantStore } from '../storage/tenant-partition.ts';
+import type { TenantStore } from '../storage/tenant-store.ts';
 import { Members } from './members.ts';
 import { Tenants } from './tenant.ts';
 import { withoutSecrets } from './without-secrets.ts';

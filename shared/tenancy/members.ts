@@ -8,7 +8,7 @@ import type { Ledger } from '../ledger/ledger.ts';
 import { image } from '../ledger/redact.ts';
 import type { CandidateScope, PlatformScope, TenantScope } from '../scope/scope.ts';
 import { put, type RememberedKind, remove, type Stored } from '../storage/documents.ts';
-import type { TenantStore } from '../storage/tenant-partition.ts';
+import type { TenantStore } from '../storage/tenant-store.ts';
 import type { Memberships } from './memberships.ts';
 
 /** What an identity provider calls a person (OpenID Connect Core 2, `sub`: ASCII). */

@@ -5,7 +5,7 @@ import { meterNames, tierNames } from '../quota/tiers.ts';
 import { TenantId } from '../scope/ids.ts';
 import type { CandidateScope, TenantScope } from '../scope/scope.ts';
 import type { RememberedKind, Stored } from '../storage/documents.ts';
-import type { TenantStore } from '../storage/tenant-partition.ts';
+import type { TenantStore } from '../storage/tenant-store.ts';
 
 /** What has to be made before a tenant is active, in the order it is shown. */
 export const provisioningSteps = ['key', 'data-key', 'messaging-secret', 'queues'] as const;

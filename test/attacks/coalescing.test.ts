@@ -9,7 +9,7 @@ import { TenantId } from '../../shared/scope/ids.ts';
 import { PlatformScope, TenantScope } from '../../shared/scope/maker.ts';
 import { Cosmos } from '../../shared/storage/cosmos.ts';
 import { Epoch } from '../../shared/storage/epoch.ts';
-import { TenantStore } from '../../shared/storage/tenant-partition.ts';
+import { TenantStore } from '../../shared/storage/tenant-store.ts';
 
 const config = parseConfig({
   FLOWGRID_BASE_URL: 'https://flowgrid.example',

@@ -90,7 +90,7 @@ async function hold(driver: Driver, tally: Tally, arbitrary: fc.Arbitrary<Chosen
   if (failed) throw new Error(`seed ${seed}: ${tally.wrong.slice(0, 30).join('\n')}`, { cause: errorInstance });
 }
 
-/** The one line of `shared/storage/tenant-partition.ts` that binds a partition to the tenant of its scope. */
+/** The one line of `shared/storage/tenant-store.ts` that binds a partition to the tenant of its scope. */
 const bound = 'return new TenantPartition(this.#cosmos, this.#epoch, tenantOf(scope));';
 const unbound = (one: string) =>
   `return new TenantPartition(this.#cosmos, this.#epoch, tenantOf(scope).startsWith('t-') ? '${one}' : tenantOf(scope));`;
@@ -108,7 +108,7 @@ describe('with the partition check taken out', () => {
     for (const part of ['functions', 'shared', 'agent', 'local', 'package.json', 'host.json', 'tsconfig.json'])
       cpSync(join(import.meta.dirname, '../..', part), join(tree, part), { recursive: true });
     symlinkSync(join(import.meta.dirname, '../../node_modules'), join(tree, 'node_modules'));
-    const file = join(tree, 'shared/storage/tenant-partition.ts');
+    const file = join(tree, 'shared/storage/tenant-store.ts');
     const source = readFileSync(file, 'utf8');
     expect(source.split(bound)).toHaveLength(2);
 

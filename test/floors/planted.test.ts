@@ -17,7 +17,7 @@ const planted: readonly (readonly [file: string, code: string, violation: string
   ['shared/clock/up.ts', "export { log } from '../telemetry/log.ts';", 'ground-imports-up'],
   [
     'functions/tools/deep.ts',
-    "import { TenantStore } from '../../shared/storage/tenant-partition.ts'; TenantStore;",
+    "import { TenantStore } from '../../shared/storage/tenant-store.ts'; TenantStore;",
     'functions-reach-too-deep',
   ],
   ['functions/tools/composes.ts', "import { theServices } from '../../shared/compose.ts'; theServices();", 'functions-reach-too-deep'],

@@ -13,7 +13,7 @@ import { TenantId } from '../../../shared/scope/ids.ts';
 import { TenantScope } from '../../../shared/scope/maker.ts';
 import { Cosmos } from '../../../shared/storage/cosmos.ts';
 import { Epoch } from '../../../shared/storage/epoch.ts';
-import { TenantStore } from '../../../shared/storage/tenant-partition.ts';
+import { TenantStore } from '../../../shared/storage/tenant-store.ts';
 import { until } from '../../flowgrid.ts';
 import type { Asker } from '../asker.ts';
 

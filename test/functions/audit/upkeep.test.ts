@@ -11,7 +11,7 @@ import { PlatformScope, TenantScope } from '../../../shared/scope/maker.ts';
 import { Cosmos } from '../../../shared/storage/cosmos.ts';
 import { Epoch } from '../../../shared/storage/epoch.ts';
 import { PlatformDocuments } from '../../../shared/storage/platform-documents.ts';
-import { TenantStore } from '../../../shared/storage/tenant-partition.ts';
+import { TenantStore } from '../../../shared/storage/tenant-store.ts';
 import { Vault } from '../../../shared/vault/vault.ts';
 import { newTenant, type TestTenant, until } from '../../flowgrid.ts';
 import { Asker } from '../asker.ts';

@@ -7,7 +7,7 @@ import { TenantId } from '../../../shared/scope/ids.ts';
 import { TenantScope } from '../../../shared/scope/maker.ts';
 import { Cosmos } from '../../../shared/storage/cosmos.ts';
 import { Epoch } from '../../../shared/storage/epoch.ts';
-import { TenantStore } from '../../../shared/storage/tenant-partition.ts';
+import { TenantStore } from '../../../shared/storage/tenant-store.ts';
 import { newTenant, type TestTenant, until } from '../../flowgrid.ts';
 import { exampleValues } from '../../shared/config/settings.ts';
 import { type Answer, Asker, problemOf } from '../asker.ts';

@@ -229,6 +229,15 @@ describe('nobody comes in', () => {
     problemOf(await new Asker(here).ask('GET', '/auth/login/idp?tenant=Not%20One'), 400, 'validation_failed');
   });
 
+  test('who only ever begins: a hundred times a minute from one address, and nobody else waits for that', async () => {
+    const begin = async (ip: string) =>
+      (await new Asker(here).ask('GET', '/auth/login/idp', { headers: { 'x-forwarded-for': ip } })).status;
+    const statuses: number[] = [];
+    for (let count = 0; count < 110; count++) statuses.push(await begin('192.0.2.77'));
+    expect([statuses.indexOf(429), new Set(statuses.slice(100))]).toEqual([100, new Set([429])]);
+    expect(await begin('192.0.2.78')).toBe(303);
+  });
+
   test('with markup: what a provider says is shown as text', async () => {
     const page = await new Browser().get(`${here}/auth/callback/idp?state=<script>&error=<script>alert(1)</script>`);
     expect([page.status, page.text.includes('<script')]).toEqual([400, false]);

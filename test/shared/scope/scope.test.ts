@@ -14,7 +14,7 @@ import { claimedBy, tenantOf, verifyPlatform } from '../../../shared/scope/scope
 import { Cosmos } from '../../../shared/storage/cosmos.ts';
 import { Epoch } from '../../../shared/storage/epoch.ts';
 import { PlatformDocuments } from '../../../shared/storage/platform-documents.ts';
-import { TenantStore } from '../../../shared/storage/tenant-partition.ts';
+import { TenantStore } from '../../../shared/storage/tenant-store.ts';
 import { TenantRecords, Tenants } from '../../../shared/tenancy/tenant.ts';
 import { Vault } from '../../../shared/vault/vault.ts';
 import { settings } from '../config/settings.ts';

@@ -11,7 +11,7 @@ import { containers } from '../../../shared/storage/containers.ts';
 import { Cosmos } from '../../../shared/storage/cosmos.ts';
 import { put, type RememberedKind, remove } from '../../../shared/storage/documents.ts';
 import { Epoch } from '../../../shared/storage/epoch.ts';
-import { TenantStore } from '../../../shared/storage/tenant-partition.ts';
+import { TenantStore } from '../../../shared/storage/tenant-store.ts';
 import { startTarget, type Target } from '../../conformance/cosmos/target.ts';
 import { until } from '../../flowgrid.ts';
 import { exampleValues } from '../config/settings.ts';
