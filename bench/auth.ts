@@ -1,34 +1,21 @@
 // What it costs to know who calls, warm and in this process: the check of an API key, beside the hash and the compare that no check can do without.
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { hostSettings } from '../local/start/host-settings.ts';
-import { readOptions } from '../local/start/options.ts';
-import { readSecrets } from '../local/start/secrets.ts';
 import { compose, type Services } from '../shared/compose.ts';
 import { parseConfig } from '../shared/config/config.ts';
-import { newTenant, startFlowGrid } from '../test/flowgrid.ts';
+import { newTenant } from '../test/flowgrid.ts';
 import type { Figure } from './figure.ts';
+import { withFlowGrid } from './with-flowgrid.ts';
 
 const [rounds, callsARound] = [41, 2_000];
 
-export async function bench(): Promise<Figure[]> {
-  const folder = await mkdtemp(join(tmpdir(), 'flowgrid-bench-'));
-  const flowGrid = await startFlowGrid(folder, '--ephemeral');
-  try {
-    const { local } = flowGrid;
+export function bench(): Promise<Figure[]> {
+  return withFlowGrid(async ({ local, settings }) => {
     const { key } = await newTenant(local);
-    const options = readOptions([]);
-    if (!options.ok) throw new Error('no options are no problem');
-    const services = compose(parseConfig(hostSettings(local, readSecrets(folder), local.api, options.value)));
+    const services = compose(parseConfig(settings));
     const figures = [await apiKey(services, key)];
     await services.close();
     return figures;
-  } finally {
-    await flowGrid.stop();
-    await rm(folder, { recursive: true, force: true });
-  }
+  });
 }
 
 /** The whole chain as a call goes along it, the epoch's age included. */

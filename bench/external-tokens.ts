@@ -1,34 +1,25 @@
 // What a token of a tenant's own issuer costs, in this process and warm: seen for the first time beside the bare signature check of the same tokens,
 // and seen again beside the hash it is remembered by. The key set is known.
 import { hash } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { compactVerify } from 'jose';
-import { hostSettings } from '../local/start/host-settings.ts';
-import { readOptions } from '../local/start/options.ts';
-import { readSecrets } from '../local/start/secrets.ts';
 import { theServices } from '../shared/compose.ts';
-import { newTenant, startFlowGrid } from '../test/flowgrid.ts';
+import { newTenant } from '../test/flowgrid.ts';
 import { KeyServer, makeKey, sign } from '../test/shared/identity/key-server.ts';
 import type { Figure } from './figure.ts';
+import { withFlowGrid } from './with-flowgrid.ts';
 
 const tokensMade = 4_000;
 const repeats = 50_000;
 
-export async function bench(): Promise<Figure[]> {
-  const folder = await mkdtemp(join(tmpdir(), 'flowgrid-bench-'));
-  const flowGrid = await startFlowGrid(folder, '--ephemeral');
-  const server = await new KeyServer().start();
-  try {
-    const { local } = flowGrid;
+export function bench(): Promise<Figure[]> {
+  return withFlowGrid(async ({ local, settings }) => {
+    await using stack = new AsyncDisposableStack();
+    const server = stack.adopt(await new KeyServer().start(), (each) => each.stop());
     const { id, owner } = await newTenant(local);
     const key = makeKey('bench');
     server.keys = [key.jwk];
     await owner.ask('PUT', `/tenants/${id}/issuers/bench`, { issuer: server.issuer, roleMap: { '*': 'viewer' } });
-    const options = readOptions([]);
-    if (!options.ok) throw new Error('no options are no problem');
-    Object.assign(process.env, hostSettings(local, readSecrets(folder), local.api, options.value));
+    Object.assign(process.env, settings);
     const exp = Math.floor(Date.now() / 1_000) + 3_600;
     const claims = {
       iss: server.issuer,
@@ -63,11 +54,7 @@ export async function bench(): Promise<Figure[]> {
         holds: repeated <= 15,
       },
     ];
-  } finally {
-    server.stop();
-    await flowGrid.stop();
-    await rm(folder, { recursive: true, force: true });
-  }
+  });
 }
 
 /** Of both, in microseconds, measured in turns: what else the machine does then strikes them alike. */

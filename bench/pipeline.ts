@@ -1,31 +1,21 @@
 // What the tenant-context middleware costs: one POST through every step in this process, warm, beside what any handler must do with the same
 // request (read the body, parse it, validate it). The twin is other processes; a warm call does not ask it anything.
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { HttpRequest, type HttpResponseInit } from '@azure/functions';
 import * as z from 'zod';
 import { FunctionApp, provideCoreModule } from '../local/functions-host/core-module.ts';
-import { hostSettings } from '../local/start/host-settings.ts';
-import { readOptions } from '../local/start/options.ts';
-import { readSecrets } from '../local/start/secrets.ts';
-import { newTenant, startFlowGrid } from '../test/flowgrid.ts';
+import { newTenant } from '../test/flowgrid.ts';
 import type { Figure } from './figure.ts';
+import { withFlowGrid } from './with-flowgrid.ts';
 
 const [warmUp, calls, goalUs] = [5_000, 20_000, 150];
 
 const Body = z.strictObject({ name: z.string().max(100), parameters: z.record(z.string(), z.unknown()) });
 const body = JSON.stringify({ name: 'probe', parameters: { text: 'x'.repeat(400), list: [1, 2, 3] } });
 
-export async function bench(): Promise<Figure[]> {
-  const folder = await mkdtemp(join(tmpdir(), 'flowgrid-bench-'));
-  const flowGrid = await startFlowGrid(folder, '--ephemeral');
-  try {
-    const { local } = flowGrid;
+export function bench(): Promise<Figure[]> {
+  return withFlowGrid(async ({ local, settings }) => {
     const { key } = await newTenant(local);
-    const options = readOptions([]);
-    if (!options.ok) throw new Error('no options are no problem');
-    Object.assign(process.env, hostSettings(local, readSecrets(folder), local.api, options.value));
+    Object.assign(process.env, settings);
     const { handler, close } = await registerProbe();
     const request = () =>
       new HttpRequest({
@@ -40,10 +30,7 @@ export async function bench(): Promise<Figure[]> {
     const floor = await median(async () => Body.parse(JSON.parse(await request().text())));
     await close();
     return [{ name: 'pipeline/warm', value, unit: 'µs (p50)', floor, ratio: value / floor, goal: goalUs, holds: value <= goalUs }];
-  } finally {
-    await flowGrid.stop();
-    await rm(folder, { recursive: true, force: true });
-  }
+  });
 }
 
 /** A function with everything that can be asked of a call, and nothing to do. */

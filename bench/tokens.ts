@@ -1,31 +1,21 @@
 // What checking a token of ours costs: one never seen before, beside the bare verification of its signature; and one seen before, beside the hash that
 // it is known by. In this process, with the twin's documents remembered.
 import { hash, verify } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { decodeProtectedHeader } from 'jose';
-import { hostSettings } from '../local/start/host-settings.ts';
-import { readOptions } from '../local/start/options.ts';
-import { readSecrets } from '../local/start/secrets.ts';
 import { compose } from '../shared/compose.ts';
 import { parseConfig } from '../shared/config/config.ts';
 import { OwnTokenCheck } from '../shared/identity/own-tokens.ts';
-import { newTenant, startFlowGrid } from '../test/flowgrid.ts';
+import { newTenant } from '../test/flowgrid.ts';
 import type { Figure } from './figure.ts';
+import { withFlowGrid } from './with-flowgrid.ts';
 
 const [issued, rounds, repeats, goalRatio, goalUs] = [200, 80, 20_000, 1.3, 15];
 
-export async function bench(): Promise<Figure[]> {
-  const folder = await mkdtemp(join(tmpdir(), 'flowgrid-bench-'));
-  const flowGrid = await startFlowGrid(folder, '--ephemeral');
-  try {
-    const { local } = flowGrid;
+export function bench(): Promise<Figure[]> {
+  return withFlowGrid(async ({ local, settings }) => {
     const tenant = await newTenant(local);
     const texts = await Promise.all(Array.from({ length: issued }, () => tokenOf(local.api, tenant.key)));
-    const options = readOptions([]);
-    if (!options.ok) throw new Error('no options are no problem');
-    const services = compose(parseConfig(hostSettings(local, readSecrets(folder), local.api, options.value)));
+    const services = compose(parseConfig(settings));
     const { config, store, tokenKeys, authFailures } = services;
     const newCheck = () => new OwnTokenCheck(config, store, tokenKeys, authFailures);
     const signed = texts.map((text) => {
@@ -71,10 +61,7 @@ export async function bench(): Promise<Figure[]> {
         holds: repeated <= goalUs,
       },
     ];
-  } finally {
-    await flowGrid.stop();
-    await rm(folder, { recursive: true, force: true });
-  }
+  });
 }
 
 async function tokenOf(api: string, key: string): Promise<string> {
