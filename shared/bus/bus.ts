@@ -14,6 +14,10 @@ export interface OutgoingMessage {
   readonly correlationId?: string;
   readonly timeToLiveMs?: number;
   readonly traceparent?: string;
+  /** Nobody sees it before this instant, in milliseconds. */
+  readonly scheduledAt?: number;
+  /** Application properties: what the control plane tells itself beside the body. */
+  readonly properties?: Readonly<Record<string, string>>;
 }
 
 export class Bus {
@@ -62,7 +66,8 @@ export class Bus {
       contentType: 'application/json',
       ...(message.correlationId !== undefined && { correlationId: message.correlationId }),
       ...(message.timeToLiveMs !== undefined && { timeToLive: message.timeToLiveMs }),
-      ...(message.traceparent !== undefined && { applicationProperties: { traceparent: message.traceparent } }),
+      ...(message.scheduledAt !== undefined && { scheduledEnqueueTimeUtc: new Date(message.scheduledAt) }),
+      applicationProperties: { ...message.properties, ...(message.traceparent !== undefined && { traceparent: message.traceparent }) },
     };
     await this.#use(queue, (sender) => sender.sendMessages(wire));
   }

@@ -9,7 +9,7 @@ import type { AgentQueues } from '../messaging/agent-queues.ts';
 import { limitOf } from '../quota/tiers.ts';
 import type { AgentId } from '../scope/ids.ts';
 import type { TenantScope } from '../scope/scope.ts';
-import { put, remove } from '../storage/documents.ts';
+import { put, remove, replace } from '../storage/documents.ts';
 import type { TenantStore } from '../storage/tenant-store.ts';
 import type { TenantRecords } from '../tenancy/tenant.ts';
 import { type Agent, Agents, type AgentView, AuditedAgent, isRunning, viewOf } from './agent.ts';
@@ -29,6 +29,18 @@ export interface Registered {
   readonly isNew: boolean;
   readonly view: AgentView;
   readonly queue: { readonly name: string; readonly state: 'ready' | 'creating' };
+}
+
+/** What sending and delivering need to know of an agent. */
+export interface Reach {
+  readonly agentId: AgentId;
+  readonly isRunning: boolean;
+  readonly delivery: 'pull' | 'push';
+  /** Where its messages wait. */
+  readonly queue: TenantQueue;
+  readonly endpoint?: string;
+  /** Takes what is sent to `orchestrator` and is not for the platform itself. */
+  readonly isOrchestrator: boolean;
 }
 
 /** What is kept of an agent: its card as it came and in its 1.0 form, and its metadata. Lists hold up to 5,000 of them in memory. */
@@ -108,6 +120,27 @@ export class Registry {
     return stored && { agent: stored.body, etag: stored.etag };
   }
 
+  /** How an agent is reached; undefined when none has this id. As old as a second. */
+  async reach(scope: TenantScope, agentId: AgentId): Promise<Reach | undefined> {
+    const found = await this.find(scope, agentId);
+    return found && reachOf(found.agent);
+  }
+
+  /** The lease runs anew from now, also when it had ended. */
+  async heartbeat(
+    scope: TenantScope,
+    _cause: Cause,
+    agentId: AgentId,
+    _signs: { readonly load?: number; readonly metrics?: Readonly<Record<string, number>> },
+  ): Promise<{ status: 'running'; lease: AgentView['lease'] } | Problem> {
+    const partition = this.#services.store.of(scope);
+    const stored = await partition.read(Agents, agentId);
+    if (!stored) return new Problem('agent_not_found');
+    const agent = { ...stored.body, leaseUntil: iso(now() + stored.body.ttlSeconds * 1_000) };
+    await partition.commit([replace(Agents, stored, agent)]);
+    return { status: 'running', lease: viewOf(agent).lease };
+  }
+
   /** Agents in the order of their ids, from behind `after`, with the total of those that match. */
   async list(
     scope: TenantScope,
@@ -138,6 +171,17 @@ export class Registry {
 /** Where an agent's messages wait. */
 export function queueOf(agent: Agent): TenantQueue {
   return agent.delivery === 'pull' || agent.dedicatedQueue ? { agent: agent.agentId } : 'agents';
+}
+
+function reachOf(agent: Agent): Reach {
+  return {
+    agentId: agent.agentId,
+    isRunning: isRunning(agent),
+    delivery: agent.delivery,
+    queue: queueOf(agent),
+    ...(agent.endpoint !== undefined && { endpoint: agent.endpoint }),
+    isOrchestrator: agent.metadata['orchestrator'] === true,
+  };
 }
 
 function agentOf(agentId: AgentId, registration: Registration, registeredAt: string | undefined): Agent {
