@@ -3,6 +3,7 @@
 import { Blobs } from './blobs/blobs.ts';
 import { Bus } from './bus/bus.ts';
 import { BusAdministration } from './bus/bus-administration.ts';
+import { Namespaces } from './bus/namespaces.ts';
 import { Catalog } from './catalog/catalog.ts';
 import { newId } from './clock/clock.ts';
 import { type Config, parseConfig } from './config/config.ts';
@@ -75,8 +76,10 @@ export function compose(config: Config) {
   const store = new TenantStore(cosmos, new Epoch(cosmos));
   const platformDocuments = new PlatformDocuments(cosmos);
   const vault = new Vault(config);
-  const bus = new Bus(config);
-  const busAdministration = new BusAdministration(config);
+  const tenantRecords = new TenantRecords(store);
+  const namespaces = new Namespaces(config, async (scope) => (await tenantRecords.of(scope))?.placement.namespace);
+  const bus = new Bus(namespaces);
+  const busAdministration = new BusAdministration(namespaces);
   const outbound = new Outbound(config);
 
   const blobs = new Blobs(config);
@@ -98,12 +101,21 @@ export function compose(config: Config) {
   const crossTenant = new CrossTenantRecorder(ledger, platform);
   const authFailures = new AuthFailures(ledger, platform);
 
-  const tenantRecords = new TenantRecords(store);
   const directory = new TenantDirectory(platformDocuments);
   const erasures = new ErasureRecords(platformDocuments);
   const unfinished = new Unfinished(platformDocuments, 'tenants');
   const certificates = new Unfinished(platformDocuments, 'certificates');
-  const tenants = new TenantService({ config, platformDocuments, directory, records: tenantRecords, erasures, unfinished, ledger, bus });
+  const tenants = new TenantService({
+    config,
+    platformDocuments,
+    directory,
+    records: tenantRecords,
+    erasures,
+    unfinished,
+    ledger,
+    bus,
+    namespaces,
+  });
   const tenantChanges = new TenantChanges({ config, platform, records: tenantRecords, tenants, erasures, ledger });
   const ledgerUpkeep = new LedgerUpkeep({
     activity,

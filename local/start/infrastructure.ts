@@ -3,6 +3,7 @@ import { createHmac } from 'node:crypto';
 import { CosmosClient, PartitionKeyDefinitionVersion, PartitionKeyKind } from '@azure/cosmos';
 import { blobContainers } from '../../shared/blobs/blobs.ts';
 import { BusAdministration } from '../../shared/bus/bus-administration.ts';
+import { Namespaces } from '../../shared/bus/namespaces.ts';
 import { dependencyRetry, retrying } from '../../shared/clock/retry.ts';
 import { parseConfig } from '../../shared/config/config.ts';
 import { containers } from '../../shared/storage/containers.ts';
@@ -17,7 +18,7 @@ export async function ensureInfrastructure(): Promise<void> {
     key: transport.cosmosKey,
     connectionPolicy: { enableEndpointDiscovery: false },
   });
-  const bus = new BusAdministration(config);
+  const bus = new BusAdministration(new Namespaces(config, async () => undefined));
   const containersMade = retrying(
     dependencyRetry,
     () => ({ again: true }),

@@ -3,11 +3,12 @@
 import { randomBytes } from 'node:crypto';
 import type { CreateQueueOptions, ServiceBusAdministrationClient } from '@azure/service-bus';
 import { dependencyRetry, retrying } from '../clock/retry.ts';
-import type { Config } from '../config/config.ts';
+import type { BusNamespace } from '../config/config.ts';
 import { loadSdk } from '../config/load-sdk.ts';
 import { plainLoopback } from '../config/loopback-transport.ts';
 import { DependencyError } from '../errors/problem.ts';
 import { type TenantScope, tenantOf } from '../scope/scope.ts';
+import type { Namespaces } from './namespaces.ts';
 import { type PlatformQueue, queueName, readQueueName, type TenantQueue } from './queue-names.ts';
 
 /** The name of the one rule of a pull queue: it lets its agent listen, and do nothing else. */
@@ -21,22 +22,24 @@ const common = {
 } as const;
 
 export class BusAdministration {
-  readonly #config: Config;
-  #client: Promise<ServiceBusAdministrationClient> | undefined;
+  readonly #namespaces: Namespaces;
+  readonly #clients = new Map<BusNamespace, Promise<ServiceBusAdministrationClient>>();
 
-  constructor(config: Config) {
-    this.#config = config;
+  constructor(namespaces: Namespaces) {
+    this.#namespaces = namespaces;
   }
 
   /** Makes a queue of the tenant whose dead letters go to the tenant's `dlq`, which must be there already. Safe to repeat. */
   async ensureQueue(scope: TenantScope, queue: TenantQueue): Promise<void> {
     const forward = queue === 'dlq' ? {} : { forwardDeadLetteredMessagesTo: queueName(tenantOf(scope), 'dlq') };
-    await this.#ensure(queueName(tenantOf(scope), queue), { ...common, ...forward });
+    await this.#ensure(await this.#namespaces.of(scope), queueName(tenantOf(scope), queue), { ...common, ...forward });
   }
 
   /** Makes an agent's own queue with its listen rule and answers the rule's key. Safe to repeat: the key stays. */
   async ensureAgentQueue(scope: TenantScope, queue: TenantQueue): Promise<string> {
+    const namespace = await this.#namespaces.of(scope);
     const name = queueName(tenantOf(scope), queue);
+    const dlq = queueName(tenantOf(scope), 'dlq');
     const rule = {
       keyName: listenRule,
       claimType: 'SharedAccessKey',
@@ -44,8 +47,8 @@ export class BusAdministration {
       primaryKey: randomBytes(32).toString('base64'),
       secondaryKey: randomBytes(32).toString('base64'),
     };
-    await this.#ensure(name, { ...common, forwardDeadLetteredMessagesTo: queueName(tenantOf(scope), 'dlq'), authorizationRules: [rule] });
-    const { authorizationRules } = await this.#call((client) => client.getQueue(name));
+    await this.#ensure(namespace, name, { ...common, forwardDeadLetteredMessagesTo: dlq, authorizationRules: [rule] });
+    const { authorizationRules } = await this.#call(namespace, (client) => client.getQueue(name));
     const key = authorizationRules?.find(({ keyName }) => keyName === listenRule)?.primaryKey;
     if (!key) throw new Error('the queue has no listen rule');
     return key;
@@ -54,28 +57,29 @@ export class BusAdministration {
   /** Opens or closes a queue of the tenant for sending and listening; its messages and its rule stay. One that is not there is left so. */
   async setStatus(scope: TenantScope, queue: TenantQueue, status: 'Active' | 'Disabled'): Promise<void> {
     const name = queueName(tenantOf(scope), queue);
-    await this.#call(async (client) => {
+    await this.#call(await this.#namespaces.of(scope), async (client) => {
       const present = await this.#absent(client.getQueue(name));
       if (present && present.status !== status) await this.#absent(client.updateQueue({ ...present, status }));
     });
   }
 
-  /** Deletes every queue of the tenant with its rule and its messages. The API cannot list by name, so this goes through all there are. Safe to repeat. */
+  /** Deletes every queue of the tenant, in whatever namespace, with its rule and its messages. The API cannot list by name, so this goes through all there are. Safe to repeat. */
   async deleteQueues(scope: TenantScope): Promise<void> {
     const tenantId = tenantOf(scope);
-    await this.#call(async (client) => {
-      for await (const { name } of client.listQueues())
-        if (readQueueName(name)?.tenantId === tenantId) await this.#absent(client.deleteQueue(name));
-    });
+    for (const namespace of this.#namespaces.all)
+      await this.#call(namespace, async (client) => {
+        for await (const { name } of client.listQueues())
+          if (readQueueName(name)?.tenantId === tenantId) await this.#absent(client.deleteQueue(name));
+      });
   }
 
   /** Makes one of the platform's own queues; in Azure Bicep does this. */
   async ensurePlatformQueue(name: PlatformQueue): Promise<void> {
-    await this.#ensure(name, common);
+    await this.#ensure(this.#namespaces.home, name, common);
   }
 
-  async #ensure(name: string, options: CreateQueueOptions): Promise<void> {
-    await this.#call(async (client) => {
+  async #ensure(namespace: BusNamespace, name: string, options: CreateQueueOptions): Promise<void> {
+    await this.#call(namespace, async (client) => {
       try {
         await client.createQueue(name, options);
       } catch (error) {
@@ -94,9 +98,10 @@ export class BusAdministration {
     }
   }
 
-  async #call<T>(work: (client: ServiceBusAdministrationClient) => Promise<T>): Promise<T> {
-    this.#client ??= this.#open();
-    const client = await this.#client;
+  async #call<T>(namespace: BusNamespace, work: (client: ServiceBusAdministrationClient) => Promise<T>): Promise<T> {
+    const opening = this.#clients.get(namespace) ?? this.#open(namespace);
+    this.#clients.set(namespace, opening);
+    const client = await opening;
     try {
       return await retrying(
         dependencyRetry,
@@ -111,14 +116,13 @@ export class BusAdministration {
     }
   }
 
-  async #open(): Promise<ServiceBusAdministrationClient> {
-    const { transport } = this.#config;
+  async #open({ name, insecure }: BusNamespace): Promise<ServiceBusAdministrationClient> {
     const { ServiceBusAdministrationClient } = await loadSdk(() => import('@azure/service-bus'));
-    if (transport.kind === 'azure') {
+    if (!insecure) {
       const { ManagedIdentityCredential } = await loadSdk(() => import('@azure/identity'));
-      return new ServiceBusAdministrationClient(transport.serviceBusNamespace, new ManagedIdentityCredential());
+      return new ServiceBusAdministrationClient(name, new ManagedIdentityCredential());
     }
-    const client = new ServiceBusAdministrationClient(transport.serviceBusAdmin);
+    const client = new ServiceBusAdministrationClient(insecure.adminConnectionString);
     // 7.9.5 drops the options that would say this (Azure/azure-sdk-for-js#32757), but its pipeline can be reached.
     pipelineOf(client).addPolicy(plainLoopback, { afterPhase: 'Retry' });
     return client;

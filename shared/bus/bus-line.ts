@@ -3,7 +3,7 @@
 import type { EventEmitter } from 'node:events';
 import type { ServiceBusClient, ServiceBusSender } from '@azure/service-bus';
 import { LRUCache } from 'lru-cache';
-import type { Config } from '../config/config.ts';
+import type { BusNamespace } from '../config/config.ts';
 import { loadSdk } from '../config/load-sdk.ts';
 
 export class BusLine {
@@ -24,14 +24,13 @@ export class BusLine {
     this.#end.promise.catch(() => undefined);
   }
 
-  static async open(config: Config): Promise<BusLine> {
+  static async open({ name, insecure }: BusNamespace): Promise<BusLine> {
     const { ServiceBusClient } = await loadSdk(() => import('@azure/service-bus'));
-    const { transport } = config;
     // Trying again is ours: the SDK's tries would each wait for the same dead connection.
     const options = { retryOptions: { maxRetries: 0, timeoutInMs: 5_000 } };
-    if (transport.kind === 'insecure') return new BusLine(new ServiceBusClient(transport.serviceBus, options));
+    if (insecure) return new BusLine(new ServiceBusClient(insecure.connectionString, options));
     const { ManagedIdentityCredential } = await loadSdk(() => import('@azure/identity'));
-    return new BusLine(new ServiceBusClient(transport.serviceBusNamespace, new ManagedIdentityCredential(), options));
+    return new BusLine(new ServiceBusClient(name, new ManagedIdentityCredential(), options));
   }
 
   get broken(): boolean {

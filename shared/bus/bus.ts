@@ -1,10 +1,11 @@
 // Sending over Service Bus. A tenant's queue is named by the scope, never by the caller. Failures are DependencyErrors.
 import type { ServiceBusMessage, ServiceBusSender } from '@azure/service-bus';
 import { dependencyRetry, retrying } from '../clock/retry.ts';
-import type { Config } from '../config/config.ts';
+import type { BusNamespace } from '../config/config.ts';
 import { DependencyError } from '../errors/problem.ts';
 import { type PlatformScope, type TenantScope, tenantOf, verifyPlatform } from '../scope/scope.ts';
 import { BusLine } from './bus-line.ts';
+import type { Namespaces } from './namespaces.ts';
 import { type PlatformQueue, queueName, type TenantQueue } from './queue-names.ts';
 
 /** A message as we put it on a queue; `body` is JSON. */
@@ -21,45 +22,46 @@ export interface OutgoingMessage {
 }
 
 export class Bus {
-  readonly #config: Config;
-  #line: Promise<BusLine> | undefined;
+  readonly #namespaces: Namespaces;
+  readonly #lines = new Map<BusNamespace, Promise<BusLine>>();
 
-  constructor(config: Config) {
-    this.#config = config;
+  constructor(namespaces: Namespaces) {
+    this.#namespaces = namespaces;
   }
 
-  /** Where agents connect: the namespace's address, `sb://host[:port]/`. */
-  get endpoint(): string {
-    const { transport } = this.#config;
-    if (transport.kind === 'azure') return `sb://${transport.serviceBusNamespace}/`;
-    const endpoint = /(?:^|;)Endpoint=([^;]+)/i.exec(transport.serviceBus)?.[1] ?? '';
+  /** Where the tenant's agents connect: its namespace's address, `sb://host[:port]/`. */
+  async endpoint(scope: TenantScope): Promise<string> {
+    const { name, insecure } = await this.#namespaces.of(scope);
+    if (!insecure) return `sb://${name}/`;
+    const endpoint = /(?:^|;)Endpoint=([^;]+)/i.exec(insecure.connectionString)?.[1] ?? '';
     return endpoint.endsWith('/') ? endpoint : `${endpoint}/`;
   }
 
   /** Resolves once the queue has the message. Under lost answers it may have it twice, with the same message id. */
   async send(scope: TenantScope, queue: TenantQueue, message: OutgoingMessage): Promise<void> {
-    await this.#send(queueName(tenantOf(scope), queue), message);
+    const name = queueName(tenantOf(scope), queue);
+    await this.#send(await this.#namespaces.of(scope), name, message);
   }
 
   async sendToPlatform(scope: PlatformScope, queue: PlatformQueue, message: OutgoingMessage): Promise<void> {
     verifyPlatform(scope);
-    await this.#send(queue, message);
+    await this.#send(this.#namespaces.home, queue, message);
   }
 
   /** Shows whether Service Bus answers at all, by opening a link to a queue that is always there. */
   async ping(): Promise<void> {
     const name: PlatformQueue = 'platform-provision';
-    await this.#use(name, async (sender) => {
+    await this.#use(this.#namespaces.home, name, async (sender) => {
       await sender.createMessageBatch();
     });
   }
 
   async close(): Promise<void> {
-    const line = await this.#line?.catch(() => undefined);
-    await line?.hangUp();
+    const lines = await Promise.allSettled(this.#lines.values());
+    await Promise.all(lines.map((line) => line.status === 'fulfilled' && line.value.hangUp()));
   }
 
-  async #send(queue: string, message: OutgoingMessage): Promise<void> {
+  async #send(namespace: BusNamespace, queue: string, message: OutgoingMessage): Promise<void> {
     const wire: ServiceBusMessage = {
       messageId: message.messageId,
       body: message.body,
@@ -69,16 +71,16 @@ export class Bus {
       ...(message.scheduledAt !== undefined && { scheduledEnqueueTimeUtc: new Date(message.scheduledAt) }),
       applicationProperties: { ...message.properties, ...(message.traceparent !== undefined && { traceparent: message.traceparent }) },
     };
-    await this.#use(queue, (sender) => sender.sendMessages(wire));
+    await this.#use(namespace, queue, (sender) => sender.sendMessages(wire));
   }
 
-  async #use(queue: string, work: (sender: ServiceBusSender) => Promise<void>): Promise<void> {
+  async #use(namespace: BusNamespace, queue: string, work: (sender: ServiceBusSender) => Promise<void>): Promise<void> {
     try {
       await retrying(
         dependencyRetry,
         (error) => ({ again: isTransient(error) }),
         async () => {
-          const line = await this.#open();
+          const line = await this.#open(namespace);
           try {
             await line.use(queue, work);
           } catch (error) {
@@ -93,12 +95,15 @@ export class Bus {
     }
   }
 
-  async #open(): Promise<BusLine> {
-    this.#line ??= BusLine.open(this.#config);
-    const line = await this.#line;
-    if (!line.broken) return line;
-    this.#line = BusLine.open(this.#config);
-    return this.#line;
+  async #open(namespace: BusNamespace): Promise<BusLine> {
+    const opened = this.#lines.get(namespace);
+    if (opened && !(await opened).broken) return opened;
+    const present = this.#lines.get(namespace);
+    // Of several that found it broken, the first replaces it.
+    if (present && present !== opened) return present;
+    const line = BusLine.open(namespace);
+    this.#lines.set(namespace, line);
+    return line;
   }
 
   /** A line that is broken is replaced by whoever comes next; one that merely refused stays. */

@@ -51,6 +51,7 @@ const Settings = z.object({
   FLOWGRID_KEYVAULT_URL: z.url({ protocol: /^https?$/ }),
   FLOWGRID_BLOBS_URL: z.url({ protocol: /^https$/ }).optional(),
   FLOWGRID_SERVICEBUS__fullyQualifiedNamespace: z.string().min(1).optional(),
+  FLOWGRID_SERVICEBUS_NAMESPACES: z.string().min(1).optional(),
 
   FLOWGRID_OUTBOUND_LOOPBACK: flag.default(false),
 
@@ -59,6 +60,7 @@ const Settings = z.object({
   FLOWGRID_INSECURE_KEYVAULT_TOKEN: z.string().min(16).optional(),
   FLOWGRID_INSECURE_SERVICEBUS_ADMIN: z.string().min(1).optional(),
   FLOWGRID_INSECURE_BLOBS: z.string().min(1).optional(),
+  FLOWGRID_INSECURE_SERVICEBUS_NAMESPACES: z.string().min(1).optional(),
   FLOWGRID_SERVICEBUS: z.string().min(1).optional(),
 });
 
@@ -68,15 +70,20 @@ export const settingNames = Object.keys(Settings.shape);
 /** Set by Azure and nowhere else (architecture 1.1). */
 const azureSettings = ['WEBSITE_SITE_NAME', 'WEBSITE_INSTANCE_ID', 'IDENTITY_ENDPOINT'];
 
+/** A Service Bus namespace: its host name, and locally how its twin is reached. */
+export interface BusNamespace {
+  readonly name: string;
+  readonly insecure?: { readonly connectionString: string; readonly adminConnectionString: string };
+}
+
 /** How we reach Azure's services: with a managed identity over TLS, or with keys over plain loopback connections to the local twin. */
 export type Transport =
-  | { readonly kind: 'azure'; readonly serviceBusNamespace: string; readonly blobsUrl: string }
+  | { readonly kind: 'azure'; readonly serviceBus: readonly BusNamespace[]; readonly blobsUrl: string }
   | {
       readonly kind: 'insecure';
       readonly cosmosKey: string;
       readonly keyVaultToken: string;
-      readonly serviceBus: string;
-      readonly serviceBusAdmin: string;
+      readonly serviceBus: readonly BusNamespace[];
       readonly blobs: string;
     };
 
@@ -221,6 +228,8 @@ function readTransport(given: Readonly<Record<string, string | undefined>>, prob
     FLOWGRID_BLOBS_URL: blobsUrl,
     FLOWGRID_SERVICEBUS: serviceBus,
     FLOWGRID_SERVICEBUS__fullyQualifiedNamespace: serviceBusNamespace,
+    FLOWGRID_SERVICEBUS_NAMESPACES: further,
+    FLOWGRID_INSECURE_SERVICEBUS_NAMESPACES: insecureFurther,
   } = given;
 
   if (given['FLOWGRID_INSECURE_TRANSPORT'] !== 'true') {
@@ -229,6 +238,7 @@ function readTransport(given: Readonly<Record<string, string | undefined>>, prob
       FLOWGRID_INSECURE_KEYVAULT_TOKEN: keyVaultToken,
       FLOWGRID_INSECURE_SERVICEBUS_ADMIN: serviceBusAdmin,
       FLOWGRID_INSECURE_BLOBS: blobs,
+      FLOWGRID_INSECURE_SERVICEBUS_NAMESPACES: insecureFurther,
       FLOWGRID_SERVICEBUS: serviceBus,
       FLOWGRID_OUTBOUND_LOOPBACK: given['FLOWGRID_OUTBOUND_LOOPBACK'] === 'true' || undefined,
       FLOWGRID_DEV_IDENTITY: given['FLOWGRID_DEV_IDENTITY'] === 'true' || undefined,
@@ -241,7 +251,10 @@ function readTransport(given: Readonly<Record<string, string | undefined>>, prob
     }
     if (!serviceBusNamespace) problems.push('FLOWGRID_SERVICEBUS__fullyQualifiedNamespace: missing');
     if (!blobsUrl) problems.push('FLOWGRID_BLOBS_URL: missing');
-    return serviceBusNamespace && blobsUrl ? { kind: 'azure', serviceBusNamespace, blobsUrl } : undefined;
+    if (!serviceBusNamespace || !blobsUrl) return undefined;
+    const names = [serviceBusNamespace, ...(further ?? '').split(/[\s,]+/).filter(Boolean)];
+    if (names.some((name) => !/^[\w.-]+$/.test(name))) problems.push('FLOWGRID_SERVICEBUS_NAMESPACES: not host names parted by commas');
+    return { kind: 'azure', serviceBus: [...new Set(names)].map((name) => ({ name })), blobsUrl };
   }
 
   for (const name of azureSettings) {
@@ -249,6 +262,7 @@ function readTransport(given: Readonly<Record<string, string | undefined>>, prob
   }
   if (blobsUrl) problems.push('FLOWGRID_BLOBS_URL: refused with FLOWGRID_INSECURE_TRANSPORT');
   if (serviceBusNamespace) problems.push('FLOWGRID_SERVICEBUS__fullyQualifiedNamespace: refused with FLOWGRID_INSECURE_TRANSPORT');
+  if (further) problems.push('FLOWGRID_SERVICEBUS_NAMESPACES: refused with FLOWGRID_INSECURE_TRANSPORT');
   const endpoints = {
     FLOWGRID_COSMOS_ENDPOINT: given['FLOWGRID_COSMOS_ENDPOINT'],
     FLOWGRID_KEYVAULT_URL: given['FLOWGRID_KEYVAULT_URL'],
@@ -265,7 +279,32 @@ function readTransport(given: Readonly<Record<string, string | undefined>>, prob
   if (!serviceBusAdmin) problems.push('FLOWGRID_INSECURE_SERVICEBUS_ADMIN: missing');
   if (!blobs) problems.push('FLOWGRID_INSECURE_BLOBS: missing');
   if (!cosmosKey || !keyVaultToken || !serviceBus || !serviceBusAdmin || !blobs) return undefined;
-  return { kind: 'insecure', cosmosKey, keyVaultToken, serviceBus, serviceBusAdmin, blobs };
+  const home: BusNamespace = {
+    name: URL.parse(endpointOf(serviceBus) ?? '')?.host ?? '',
+    insecure: { connectionString: serviceBus, adminConnectionString: serviceBusAdmin },
+  };
+  return { kind: 'insecure', cosmosKey, keyVaultToken, serviceBus: [home, ...readFurther(insecureFurther, problems)], blobs };
+}
+
+const Further = z.array(z.strictObject({ name: z.string().min(1), connectionString: z.string(), adminConnectionString: z.string() }));
+
+/** Further brokers of the local twin, as JSON. */
+function readFurther(text: string | undefined, problems: string[]): BusNamespace[] {
+  if (text === undefined) return [];
+  const name = 'FLOWGRID_INSECURE_SERVICEBUS_NAMESPACES';
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    value = undefined;
+  }
+  const parsed = Further.safeParse(value);
+  if (!parsed.success) problems.push(`${name}: not a JSON list of { name, connectionString, adminConnectionString }`);
+  const further = parsed.data ?? [];
+  const addresses = further.flatMap((each) => [endpointOf(each.connectionString), endpointOf(each.adminConnectionString)]);
+  if (!addresses.every((address) => address !== undefined && isLoopback(address)))
+    problems.push(`${name}: FLOWGRID_INSECURE_TRANSPORT allows loopback addresses only`);
+  return further.map(({ name: each, ...insecure }) => ({ name: each, insecure }));
 }
 
 /** The address inside a Service Bus connection string. Of several, the SDK would take the last: such a string has none for us. */

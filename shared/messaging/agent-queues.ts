@@ -109,8 +109,9 @@ export class AgentQueues {
     if (key === undefined) throw new Error('the queue is ready and its rule has no key');
     const queue = queueName(scope.tenantId, { agent: agentId });
     const expiresAt = Math.floor((now() + tokenMs) / 1_000) * 1_000;
-    const token = listenToken(bus.endpoint, queue, { name: listenRule, key }, expiresAt);
-    return { endpoint: bus.endpoint, queue, token, expiresAt: iso(expiresAt) };
+    const endpoint = await bus.endpoint(scope);
+    const token = listenToken(endpoint, queue, { name: listenRule, key }, expiresAt);
+    return { endpoint, queue, token, expiresAt: iso(expiresAt) };
   }
 }
 

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import * as z from 'zod';
 import type { Bus } from '../bus/bus.ts';
+import type { Namespaces } from '../bus/namespaces.ts';
 import { iso, newId, now } from '../clock/clock.ts';
 import type { Config } from '../config/config.ts';
 import { DependencyError, Problem } from '../errors/problem.ts';
@@ -42,6 +43,7 @@ interface Services {
   readonly unfinished: Unfinished;
   readonly ledger: Ledger;
   readonly bus: Bus;
+  readonly namespaces: Namespaces;
 }
 
 /** A tenant as it is shown, with the tag of its record where it has one. */
@@ -166,14 +168,14 @@ export class TenantService {
   }
 
   #newRecord(order: TenantOrder): Tenant {
-    const { config } = this.#services;
+    const { config, namespaces } = this.#services;
     return {
       id: order.id,
       name: order.name,
       tier: order.tier,
       quotas: { ...order.quotas },
       placement: {
-        namespace: order.placement?.namespace ?? new URL(this.#services.bus.endpoint).host,
+        namespace: order.placement?.namespace ?? namespaces.nameFor(order.id),
         vault: order.placement?.vault ?? new URL(config.keyVaultUrl).host,
         account: order.placement?.account ?? new URL(config.cosmos.endpoint).host,
       },

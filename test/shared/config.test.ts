@@ -75,6 +75,8 @@ describe('local.settings.example.json', () => {
       'FLOWGRID_AUDIT_SINK',
       'FLOWGRID_BLOBS_URL',
       'FLOWGRID_SERVICEBUS__fullyQualifiedNamespace',
+      'FLOWGRID_SERVICEBUS_NAMESPACES',
+      'FLOWGRID_INSECURE_SERVICEBUS_NAMESPACES',
     ]);
   });
 });
@@ -88,9 +90,18 @@ describe('Azure', () => {
       platformKeys: [],
       cosmos: { endpoint: 'https://acme.documents.azure.com:443/', database: 'flowgrid' },
       keyVaultUrl: 'https://acme.vault.azure.net',
-      transport: { kind: 'azure', serviceBusNamespace: 'acme.servicebus.windows.net' },
+      transport: { kind: 'azure', serviceBus: [{ name: 'acme.servicebus.windows.net' }] },
       outboundLoopback: false,
     });
+  });
+
+  it('takes further namespaces, each once', () => {
+    const further = 'two.servicebus.windows.net, three.servicebus.windows.net acme.servicebus.windows.net';
+    const names = ['acme', 'two', 'three'].map((name) => ({ name: `${name}.servicebus.windows.net` }));
+    expect(parseConfig({ ...azure, FLOWGRID_SERVICEBUS_NAMESPACES: further }).transport).toMatchObject({ serviceBus: names });
+    expect(problemsOf({ ...azure, FLOWGRID_SERVICEBUS_NAMESPACES: 'sb://two/' })).toEqual([
+      'FLOWGRID_SERVICEBUS_NAMESPACES: not host names parted by commas',
+    ]);
   });
 
   it.each(['FLOWGRID_BASE_URL', 'FLOWGRID_COSMOS_ENDPOINT', 'FLOWGRID_KEYVAULT_URL'])('refuses %s without TLS', (name) => {

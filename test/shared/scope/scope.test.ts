@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { Bus } from '../../../shared/bus/bus.ts';
 import { BusAdministration } from '../../../shared/bus/bus-administration.ts';
+import { Namespaces } from '../../../shared/bus/namespaces.ts';
 import { parseConfig } from '../../../shared/config/config.ts';
 import { DataKeys } from '../../../shared/credentials/data-keys.ts';
 import { seal } from '../../../shared/credentials/seal.ts';
@@ -29,8 +30,9 @@ const config = parseConfig(settings);
 const cosmos = new Cosmos(config);
 const store = new TenantStore(cosmos, new Epoch(cosmos));
 const vault = new Vault(config);
-const bus = new Bus(config);
-const administration = new BusAdministration(config);
+const namespaces = new Namespaces(config, async () => undefined);
+const bus = new Bus(namespaces);
+const administration = new BusAdministration(namespaces);
 const documents = new PlatformDocuments(cosmos);
 const cause = { actor: { type: 'key', id: 'k', method: 'api-key' }, requestId: 'r' } as const;
 
