@@ -35,6 +35,7 @@ import { Ledger } from './ledger/ledger.ts';
 import { LedgerUpkeep } from './ledger/upkeep.ts';
 import { verification } from './ledger/verification.ts';
 import { AgentQueues } from './messaging/agent-queues.ts';
+import { ReplayStore } from './messaging/replays.ts';
 import { SigningKeys } from './messaging/signing-keys.ts';
 import { Outbound } from './outbound/outbound.ts';
 import { PolicyEngine } from './policy/decide.ts';
@@ -200,6 +201,7 @@ export function compose(config: Config) {
     signIn: new SignIn({ config, store, ledger, platform, outbound, sessions, memberships }),
     quotas,
     signingKeys,
+    replays: new ReplayStore(store),
     dataKeys,
     queues,
     registry,

@@ -7,7 +7,8 @@ import type { Config } from '../config/config.ts';
 import { loadSdk } from '../config/load-sdk.ts';
 import { plainLoopback } from '../config/loopback-transport.ts';
 import { DependencyError } from '../errors/problem.ts';
-import { type PlatformScope, type TenantScope, tenantOf, verifyPlatform } from '../scope/scope.ts';
+import type { TenantId } from '../scope/ids.ts';
+import { type CandidateScope, claimedBy, type PlatformScope, type TenantScope, tenantOf, verifyPlatform } from '../scope/scope.ts';
 
 /** `conn`: credentials, `msg`: messaging, `app`: the tenant's own OAuth apps. */
 export type SecretKind = 'conn' | 'msg' | 'app';
@@ -77,6 +78,12 @@ export class Vault {
     const options = version === undefined ? {} : { version };
     const secret = await this.#call(({ secrets }) => absent(secrets.getSecret(secretName(scope, kind, name), options)));
     return secret?.value;
+  }
+
+  /** One version of the secret that a key id of the tenant's stands for, also for who only claims the tenant: messages are verified with it. */
+  async readSigningSecret(candidate: CandidateScope | TenantScope, keyId: string, version: string): Promise<string | undefined> {
+    const secret = nameOf(claimedBy(candidate), 'msg', signingSecret(keyId));
+    return (await this.#call(({ secrets }) => absent(secrets.getSecret(secret, { version }))))?.value;
   }
 
   /** Takes a superseded version out of use. */
@@ -219,7 +226,16 @@ function platformName(platform: PlatformScope, name: string): string {
 
 /** Ids hold no `--`, so no name of one kind can be read as another's (architecture 3). */
 function secretName(scope: TenantScope, kind: SecretKind, name: string): string {
-  return `t--${tenantOf(scope)}--${kind}--${name}`;
+  return nameOf(tenantOf(scope), kind, name);
+}
+
+/** What a key id's secret (kind `msg`) is called. Agent ids hold no `--`, so no agent's secret can have this name. */
+export function signingSecret(keyId: string): string {
+  return `signing--${keyId}`;
+}
+
+function nameOf(tenantId: TenantId, kind: SecretKind, name: string): string {
+  return `t--${tenantId}--${kind}--${name}`;
 }
 
 /** What was asked for, or undefined where Key Vault says 404. */

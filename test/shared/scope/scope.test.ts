@@ -8,6 +8,7 @@ import { DataKeys } from '../../../shared/credentials/data-keys.ts';
 import { seal } from '../../../shared/credentials/seal.ts';
 import { Ledger } from '../../../shared/ledger/ledger.ts';
 import { Outbox } from '../../../shared/ledger/outbox.ts';
+import { ReplayStore } from '../../../shared/messaging/replays.ts';
 import { SigningKeys } from '../../../shared/messaging/signing-keys.ts';
 import { TenantId } from '../../../shared/scope/ids.ts';
 import { CandidateScope, PlatformScope, TenantScope } from '../../../shared/scope/maker.ts';
@@ -76,7 +77,10 @@ describe.each(Object.entries(forgeries))('%s', (_, forgery) => {
     await expect(vault.writeSecret(scope, 'conn', 'notion', 'x')).rejects.toThrow(TypeError);
     await expect(vault.ensureTenantKey(scope)).rejects.toThrow(TypeError);
     expect(() => new DataKeys(store, vault).current(scope)).toThrow(TypeError);
+    await expect(vault.readSigningSecret(scope, 'k1', 'v')).rejects.toThrow(TypeError);
     await expect(new SigningKeys(store, vault).of(scope, 'agent')).rejects.toThrow(TypeError);
+    await expect(new SigningKeys(store, vault).inForce(scope, 'agent')).rejects.toThrow(TypeError);
+    await expect(new ReplayStore(store).seen(scope, { messageId: 'm', to: 'agent' }, 'agents', '1')).rejects.toThrow(TypeError);
   });
   it('sends nothing and makes no queue', async () => {
     await expect(bus.send(scope, 'agents', { messageId: 'm', body: {} })).rejects.toThrow(TypeError);
