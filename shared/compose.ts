@@ -35,6 +35,7 @@ import { Ledger } from './ledger/ledger.ts';
 import { LedgerUpkeep } from './ledger/upkeep.ts';
 import { verification } from './ledger/verification.ts';
 import { AgentQueues } from './messaging/agent-queues.ts';
+import { MessageHandling } from './messaging/handling.ts';
 import { ReplayStore } from './messaging/replays.ts';
 import { SigningKeys } from './messaging/signing-keys.ts';
 import { Outbound } from './outbound/outbound.ts';
@@ -205,6 +206,7 @@ export function compose(config: Config) {
     dataKeys,
     queues,
     registry,
+    messageHandling: new MessageHandling({ store, bus, ledger, outbound, registry, signingKeys }),
     agentEnvironments: new AgentEnvironments({ config, ledger, signingKeys, keyHistory }),
     catalog,
     connections,
