@@ -15,6 +15,7 @@ const benches: Record<string, () => Promise<{ bench: () => Promise<Figure[]> }>>
   ledger: () => import('./ledger.ts'),
   messages: () => import('./messages.ts'),
   victim: () => import('./victim.ts'),
+  idle: () => import('./idle.ts'),
 };
 
 const { values, positionals } = parseArgs({ options: { json: { type: 'boolean', default: false } }, allowPositionals: true });

@@ -22,7 +22,10 @@ export interface FaultControlOptions {
   readonly owner: boolean;
 }
 
-/** `http://127.0.0.1:{port}/faults`: GET shows the list, PUT replaces it (400 and nothing changed when it is not one), DELETE clears it. */
+/**
+ * `http://127.0.0.1:{port}/faults`: GET shows the list, PUT replaces it (400 and nothing changed when it is not one), DELETE clears it.
+ * `/counts` beside it: GET shows how many operations the parts in this process were asked for (CountedOperations).
+ */
 export async function startFaultControl(options: FaultControlOptions): Promise<Service> {
   const { faults, owner } = options;
   const file = join(options.folder, fileName);
@@ -44,7 +47,8 @@ export async function startFaultControl(options: FaultControlOptions): Promise<S
   }
 
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    if (request.url !== '/faults') return problem(response, 404, 'not_found', `${request.url} is not /faults`);
+    if (request.url === '/counts') return count(request, response);
+    if (request.url !== '/faults') return problem(response, 404, 'not_found', `${request.url} is neither /faults nor /counts`);
     switch (request.method) {
       case 'GET':
         return sendJson(response, 200, faults.list);
@@ -60,6 +64,11 @@ export async function startFaultControl(options: FaultControlOptions): Promise<S
       default:
         return problem(response, 405, 'method_not_allowed', 'GET, PUT and DELETE are allowed');
     }
+  }
+
+  function count(request: IncomingMessage, response: ServerResponse): void {
+    if (request.method !== 'GET') return problem(response, 405, 'method_not_allowed', 'GET is allowed');
+    sendJson(response, 200, faults.operations.all);
   }
 
   return serveHttp(options.port, handle, async () => {

@@ -2,6 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setTimeout as wait } from 'node:timers/promises';
 import * as z from 'zod';
+import { OperationCounts } from './operation-counts.ts';
 
 export const Fault = z.strictObject({
   service: z.enum(['cosmos', 'serviceBus', 'keyVault', 'blobs', 'upstream']),
@@ -24,6 +25,8 @@ function isRegex(text: string): boolean {
 
 /** The faults in force in this process. An operation is named `METHOD /path` for HTTP parts and `verb entity` (`send acme-agents`) for AMQP. */
 export class Faults {
+  /** Every operation that came by, whether a fault struck it or not. */
+  readonly operations = new OperationCounts();
   #rules: { fault: Fault; match: RegExp }[] = [];
 
   get list(): Fault[] {
@@ -58,6 +61,7 @@ export async function withHttpFaults(
   refuse: (status: 429 | 500) => void,
   handle: () => Promise<void> | void,
 ): Promise<void> {
+  faults.operations.add(service, request.method ?? '');
   const fault = faults.strike(service, `${request.method} ${request.url}`, overHttp);
   switch (fault?.effect) {
     case '429':

@@ -103,6 +103,7 @@ export class Broker {
    * @throws AmqpError server-busy, internal-error, message-lock-lost (after `lose` let the lock go)
    */
   async play<T>(client: Client, operation: string, work: () => T | Promise<T>, lose?: () => Promise<void>): Promise<T> {
+    this.count(operation.slice(0, operation.indexOf(' ')));
     const fault = this.#faults.strike('serviceBus', operation, lose ? [...overAmqp, 'lockLost'] : overAmqp);
     if (!fault) return work();
     switch (fault.effect) {
@@ -121,6 +122,11 @@ export class Broker {
       default:
         throw failure(fault);
     }
+  }
+
+  /** One more operation of this kind; `play` counts those it plays. */
+  count(verb: string): void {
+    this.#faults.operations.add('serviceBus', verb);
   }
 
   #dispatch(): void {

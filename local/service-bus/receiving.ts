@@ -61,6 +61,8 @@ export class ReceivingLink implements Taker {
     if (this.#ended || this.#drained || this.#reserved > 0 || !isDraining(this.#link)) return;
     if (unwritten(this.#link) === 0) {
       this.#drained = true;
+      // A receive that found nothing: who polls is seen to poll.
+      this.#broker.count('receive-nothing');
       answerDrain(this.#link);
     } else {
       // They leave at the end of this turn; if the client's window is shut, its next flow brings us back.

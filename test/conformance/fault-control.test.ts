@@ -58,6 +58,16 @@ describe('the address', () => {
     expect(faults.list).toEqual([slow]);
   });
 
+  it('shows beside it how many operations came by', async () => {
+    const counts = async () => (await fetch(`http://127.0.0.1:${control.port}/counts`)).json();
+    expect(await counts()).toEqual({ since: expect.stringMatching(/Z$/), counts: {} });
+    faults.operations.add('cosmos', 'GET');
+    faults.operations.add('cosmos', 'GET');
+    faults.operations.add('serviceBus', 'send');
+    expect(await counts()).toMatchObject({ counts: { cosmos: { GET: 2 }, serviceBus: { send: 1 } } });
+    expect((await fetch(`http://127.0.0.1:${control.port}/counts`, { method: 'PUT' })).status).toBe(405);
+  });
+
   it('knows one path and three methods', async () => {
     expect((await send('POST', '[]')).status).toBe(405);
     expect((await fetch(`http://127.0.0.1:${control.port}/`)).status).toBe(404);

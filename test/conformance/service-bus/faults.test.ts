@@ -130,4 +130,20 @@ describe.runIf(local)('faults', () => {
     play('^PUT /', '500');
     await expect(target.queue()).rejects.toMatchObject({ statusCode: 500 });
   });
+
+  test('what is asked of the broker is counted: work, polling and administration, but not waiting', async () => {
+    const { serviceBus: before = {} } = target.faults.operations.all.counts;
+    const known = { ...before };
+    const queue = await target.queue();
+    const { receiver, message } = await locked(queue, 'counted');
+    await receiver.completeMessage(message);
+    expect(await receiver.receiveMessages(1, { maxWaitTimeInMs: 50 })).toEqual([]);
+    const counted = { ...target.faults.operations.all.counts['serviceBus'] };
+    const more = Object.fromEntries(Object.entries(counted).map(([verb, count]) => [verb, count - (known[verb] ?? 0)]));
+    expect(more).toMatchObject({ PUT: 1, send: 1, receive: 1, complete: 1, 'receive-nothing': 1 });
+    const waiting = receiver.receiveMessages(1, { maxWaitTimeInMs: 300 });
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(target.faults.operations.all.counts['serviceBus']).toEqual(counted);
+    await waiting;
+  });
 });
