@@ -1,14 +1,15 @@
-// One AMQP connection and the senders on it. Left alone the SDK (7.9.5) needs half a minute and more to recover from a connection that breaks while
+// One AMQP connection, the senders on it and the receivers it lends. Left alone the SDK (7.9.5) needs half a minute and more to recover from a connection that breaks while
 // it sends; so a broken line fails at once and is replaced whole.
 import type { EventEmitter } from 'node:events';
-import type { ServiceBusClient, ServiceBusSender } from '@azure/service-bus';
+import type { ServiceBusClient, ServiceBusReceiver, ServiceBusSender } from '@azure/service-bus';
 import { LRUCache } from 'lru-cache';
 import type { BusNamespace } from '../config/config.ts';
 import { loadSdk } from '../config/load-sdk.ts';
 
 export class BusLine {
   readonly #client: ServiceBusClient;
-  readonly #end = Promise.withResolvers<never>();
+  /** Whoever waits for something on this line; a promise of the line's end would hold on to all who ever waited for it. */
+  readonly #waiting = new Set<(lost: Error) => void>();
   /** An open link each; the ones not used for longest are closed. */
   readonly #senders = new LRUCache<string, ServiceBusSender>({
     max: 1_000,
@@ -21,7 +22,6 @@ export class BusLine {
 
   constructor(client: ServiceBusClient) {
     this.#client = client;
-    this.#end.promise.catch(() => undefined);
   }
 
   static async open({ name, insecure }: BusNamespace): Promise<BusLine> {
@@ -45,7 +45,30 @@ export class BusLine {
       this.#senders.set(queue, sender);
       this.#watch();
     }
-    await Promise.race([work(sender), this.#end.promise]);
+    await this.within(work(sender));
+  }
+
+  /** A receiver of a queue, or of the queue's own dead letters; whoever asks for it closes it. It renews no lock by itself. */
+  receiver(queue: string, ofDeadLetters: boolean): ServiceBusReceiver {
+    const receiver = this.#client.createReceiver(queue, {
+      maxAutoLockRenewalDurationInMs: 0,
+      ...(ofDeadLetters && { subQueueType: 'deadLetter' }),
+    });
+    this.#watch();
+    return receiver;
+  }
+
+  /** Rejects as soon as the connection is lost. */
+  async within<T>(work: Promise<T>): Promise<T> {
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
+    this.#waiting.add(reject);
+    work.then(resolve, reject);
+    if (this.#broken) reject(lost());
+    try {
+      return await promise;
+    } finally {
+      this.#waiting.delete(reject);
+    }
   }
 
   async hangUp(): Promise<void> {
@@ -60,7 +83,11 @@ export class BusLine {
     this.#watched = connection;
     connection.once('disconnected', () => {
       this.#broken = true;
-      this.#end.reject(new Error('the connection to Service Bus was lost'));
+      for (const reject of this.#waiting) reject(lost());
     });
   }
+}
+
+function lost(): Error {
+  return new Error('the connection to Service Bus was lost');
 }

@@ -3,11 +3,14 @@ import type { ServiceBusMessage, ServiceBusSender } from '@azure/service-bus';
 import { dependencyRetry, retrying } from '../clock/retry.ts';
 import type { BusNamespace } from '../config/config.ts';
 import { DependencyError } from '../errors/problem.ts';
-import { type PlatformScope, type TenantScope, tenantOf, verifyPlatform } from '../scope/scope.ts';
+import { type CandidateScope, claimedBy, type PlatformScope, type TenantScope, tenantOf, verifyPlatform } from '../scope/scope.ts';
 import { BusLine } from './bus-line.ts';
 import { Gatherer } from './gatherer.ts';
 import type { Namespaces } from './namespaces.ts';
 import { type PlatformQueue, queueName, type TenantQueue } from './queue-names.ts';
+import { QueueReader } from './queue-reader.ts';
+import { ReaderLines } from './reader-lines.ts';
+import { isTransient } from './transient.ts';
 
 /** A message as we put it on a queue; `body` is JSON. */
 export interface OutgoingMessage {
@@ -26,6 +29,7 @@ export class Bus {
   readonly #namespaces: Namespaces;
   readonly #lines = new Map<BusNamespace, Promise<BusLine>>();
   readonly #gatherers = new Map<BusNamespace, Gatherer<ServiceBusMessage>>();
+  readonly #readers = new Map<BusNamespace, ReaderLines>();
 
   constructor(namespaces: Namespaces) {
     this.#namespaces = namespaces;
@@ -50,6 +54,12 @@ export class Bus {
     await this.#send(this.#namespaces.home, queue, message);
   }
 
+  /** A reader of one queue of the tenant; `ofDeadLetters` reads what the queue itself could not deliver. Nothing is opened before it is used. */
+  reader(scope: CandidateScope | TenantScope, queue: TenantQueue, { ofDeadLetters = false } = {}): QueueReader {
+    const name = queueName(claimedBy(scope), queue);
+    return new QueueReader(async () => this.#readerLines(await this.#namespaces.of(scope)), name, ofDeadLetters);
+  }
+
   /** Shows whether Service Bus answers at all, by opening a link to a queue that is always there. */
   async ping(): Promise<void> {
     const name: PlatformQueue = 'platform-provision';
@@ -61,6 +71,16 @@ export class Bus {
   async close(): Promise<void> {
     const lines = await Promise.allSettled(this.#lines.values());
     await Promise.all(lines.map((line) => line.status === 'fulfilled' && line.value.hangUp()));
+    await Promise.all([...this.#readers.values()].map((each) => each.close()));
+  }
+
+  #readerLines(namespace: BusNamespace): ReaderLines {
+    let lines = this.#readers.get(namespace);
+    if (!lines) {
+      lines = new ReaderLines(() => BusLine.open(namespace));
+      this.#readers.set(namespace, lines);
+    }
+    return lines;
   }
 
   async #send(namespace: BusNamespace, queue: string, message: OutgoingMessage): Promise<void> {
@@ -130,11 +150,4 @@ export class Bus {
   #leave(line: BusLine): void {
     if (line.broken) void line.hangUp();
   }
-}
-
-/** What trying again may cure. The SDK says so of its own errors; anything without a word on it is a connection that went. */
-function isTransient(error: unknown): boolean {
-  if (error instanceof TypeError || error instanceof RangeError) return false;
-  if (typeof error === 'object' && error !== null && 'retryable' in error) return error.retryable === true;
-  return true;
 }

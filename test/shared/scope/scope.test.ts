@@ -82,8 +82,9 @@ describe.each(Object.entries(forgeries))('%s', (_, forgery) => {
     await expect(new SigningKeys(store, vault).inForce(scope, 'agent')).rejects.toThrow(TypeError);
     await expect(new ReplayStore(store).seen(scope, { messageId: 'm', to: 'agent' }, 'agents', '1')).rejects.toThrow(TypeError);
   });
-  it('sends nothing and makes no queue', async () => {
+  it('sends nothing, reads nothing and makes no queue', async () => {
     await expect(bus.send(scope, 'agents', { messageId: 'm', body: {} })).rejects.toThrow(TypeError);
+    expect(() => bus.reader(scope, 'dlq')).toThrow(TypeError);
     await expect(administration.ensureQueue(scope, 'dlq')).rejects.toThrow(TypeError);
   });
   it('seals nothing', () => {
