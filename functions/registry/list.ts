@@ -1,11 +1,12 @@
 // The tenant's agents: those that run, and for who may manage agents also those whose lease has ended.
 import * as z from 'zod';
 import { makeCursor, readCursor } from '../../shared/context/cursor.ts';
+import { etagOf, notModified } from '../../shared/context/etag.ts';
 import { http } from '../../shared/context/http.ts';
 import { PageQuery, pageOf } from '../../shared/context/pages.ts';
 import { reply } from '../../shared/context/reply.ts';
 import { Problem } from '../../shared/errors/problem.ts';
-import { AgentView, isRunning } from '../../shared/registry/agent.ts';
+import { AgentView } from '../../shared/registry/agent.ts';
 
 const name = 'registry-list';
 
@@ -15,8 +16,8 @@ export const list = http({
   summary: 'Lists agents',
   scopes: ['agents:read'],
   query: PageQuery.extend({ status: z.enum(['running', 'expired', 'all']).default('running') }),
-  answers: { 200: pageOf(AgentView) },
-  handle: async ({ scope, identity, query }, { registry }) => {
+  answers: { 200: pageOf(AgentView), 304: undefined },
+  handle: async ({ scope, identity, query, exchange }, { registry }) => {
     const { status, limit, cursor } = query;
     if (status !== 'running' && !identity.scopes.has('agents:manage')) {
       return new Problem('scope_missing', {
@@ -26,8 +27,10 @@ export const list = http({
     }
     const after = cursor === undefined ? undefined : readCursor(cursor, scope.tenantId, name, z.string());
     if (after instanceof Problem) return after;
-    const wanted = (agent: Parameters<typeof isRunning>[0]) => status === 'all' || isRunning(agent) === (status === 'running');
-    const { items, next, total } = await registry.list(scope, wanted, { limit, ...(after !== undefined && { after }) });
-    return reply(200, { items, nextCursor: next === undefined ? null : makeCursor(scope.tenantId, name, next), total });
+    const page = { limit, ...(after !== undefined && { after: [0, after] as const }) };
+    const { items, next, total, version } = await registry.search(scope, {}, status, page);
+    const tag = etagOf({ etag: version });
+    const nextCursor = next ? makeCursor(scope.tenantId, name, next[1]) : null;
+    return notModified(exchange, tag) ?? reply(200, { items, nextCursor, total }, { etag: tag });
   },
 });

@@ -1,9 +1,11 @@
 // What is kept of an agent, and how it is shown.
 import * as z from 'zod';
+import type { TenantQueue } from '../bus/queue-names.ts';
 import { now } from '../clock/clock.ts';
 import { AgentId } from '../scope/ids.ts';
 import type { DocumentKind } from '../storage/documents.ts';
 import { cardVersions } from './card/card.ts';
+import { type Heartbeat, Signs } from './lease.ts';
 
 const CardBody = z.record(z.string(), z.unknown());
 
@@ -32,9 +34,14 @@ export const AuditedAgent = Agent.pick({ delivery: true, cardVersion: true, ttlS
 
 export const Agents: DocumentKind<Agent> = { container: 'control', type: 'agent', schema: Agent };
 
-/** An agent runs as long as its lease, whatever it last said of itself (H-09). */
-export function isRunning(agent: Agent): boolean {
+/** An agent runs as long as its lease, whatever it last said of itself (H-09). Its heartbeats must be counted in. */
+export function isRunning(agent: Pick<Agent, 'leaseUntil'>): boolean {
   return Date.parse(agent.leaseUntil) > now();
+}
+
+/** Where an agent's messages wait. */
+export function queueOf({ agentId, delivery, dedicatedQueue }: Pick<Agent, 'agentId' | 'delivery' | 'dedicatedQueue'>): TenantQueue {
+  return delivery === 'pull' || dedicatedQueue ? { agent: agentId } : 'agents';
 }
 
 export const AgentView = z
@@ -43,19 +50,28 @@ export const AgentView = z
     status: z.enum(['running', 'expired']),
     delivery: z.enum(['pull', 'push']),
     lease: z.object({ ttlSeconds: z.int(), expiresAt: z.iso.datetime() }),
+    /** The last one that was written: one in half a lease. */
+    heartbeat: z.object({ at: z.iso.datetime(), ...Signs.shape }).optional(),
     metadata: z.record(z.string(), z.unknown()),
     card: CardBody,
   })
   .meta({ id: 'Agent' });
 export type AgentView = z.infer<typeof AgentView>;
 
-export function viewOf(agent: Agent): AgentView {
+/** The agent's lease is the one that holds, its heartbeats counted in. */
+export function viewOf(agent: Omit<Agent, 'original'>, heartbeat?: Heartbeat): AgentView {
+  const { agentId, delivery, ttlSeconds, leaseUntil, metadata, card } = agent;
   return {
-    agentId: agent.agentId,
+    agentId,
     status: isRunning(agent) ? 'running' : 'expired',
-    delivery: agent.delivery,
-    lease: { ttlSeconds: agent.ttlSeconds, expiresAt: agent.leaseUntil },
-    metadata: agent.metadata,
-    card: agent.card,
+    delivery,
+    lease: { ttlSeconds, expiresAt: leaseUntil },
+    ...(heartbeat && { heartbeat: signsOf(heartbeat) }),
+    metadata,
+    card,
   };
+}
+
+function signsOf({ at, load, metrics }: Heartbeat): NonNullable<AgentView['heartbeat']> {
+  return { at, ...(load !== undefined && { load }), ...(metrics && { metrics }) };
 }

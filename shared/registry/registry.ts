@@ -2,18 +2,23 @@
 import { queueName, type TenantQueue } from '../bus/queue-names.ts';
 import { chance, iso, now } from '../clock/clock.ts';
 import { Problem } from '../errors/problem.ts';
-import type { Cause } from '../ledger/event.ts';
+import type { Cause, EventDraft } from '../ledger/event.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import { image } from '../ledger/redact.ts';
 import type { AgentQueues } from '../messaging/agent-queues.ts';
 import { limitOf } from '../quota/tiers.ts';
 import type { AgentId } from '../scope/ids.ts';
 import type { TenantScope } from '../scope/scope.ts';
-import { put, remove, replace } from '../storage/documents.ts';
+import { type Change, put, remove } from '../storage/documents.ts';
 import type { TenantStore } from '../storage/tenant-store.ts';
 import type { TenantRecords } from '../tenancy/tenant.ts';
-import { type Agent, Agents, type AgentView, AuditedAgent, isRunning, viewOf } from './agent.ts';
+import { type Agent, Agents, type AgentView, AuditedAgent, queueOf, viewOf } from './agent.ts';
 import type { ReadCard } from './card/card.ts';
+import { AgentIndexes } from './index/agent-indexes.ts';
+import type { Criteria, Page, Position } from './index/search-index.ts';
+import { bytesOf, KeptAgent } from './kept-agent.ts';
+import { Heartbeats, heartbeatOf, heartbeatTtlSeconds, type Signs } from './lease.ts';
+import { readRevision, tellRevision } from './revision.ts';
 
 export interface Registration {
   readonly card: ReadCard;
@@ -43,13 +48,31 @@ export interface Reach {
   readonly isOrchestrator: boolean;
 }
 
-/** What is kept of an agent: its card as it came and in its 1.0 form, and its metadata. Lists hold up to 5,000 of them in memory. */
+/** What is kept of an agent: its card as it came and in its 1.0 form, and its metadata. */
 const maxAgentBytes = 256 * 1_024;
+/** Of all agents of a tenant together, without their cards as they came: what the index of every instance must hold. */
+const maxRegistryBytes = 96 * 1_024 * 1_024;
 
 /** Each try may cost a policy decision. */
 const maxSkillTries = 50;
 
+/** Where a tenant has no room left, one that has not run for longer gives way. */
+const goneMs = 3_600_000;
+/** One place is made for each, but another may take it. */
+const roomTries = 5;
+
+/** A lease that ends sooner may have been seen to end elsewhere: half a lease is longer, the clocks of two instances differ by less. */
+const revivalMs = 3_000;
+
 export type StatusFilter = 'running' | 'expired' | 'all';
+
+export interface Found {
+  readonly items: readonly AgentView[];
+  readonly next?: Position;
+  readonly total: number;
+  /** Another one when any of this is another. */
+  readonly version: string;
+}
 
 interface Services {
   readonly store: TenantStore;
@@ -60,128 +83,185 @@ interface Services {
 
 export class Registry {
   readonly #services: Services;
+  readonly #indexes: AgentIndexes;
 
   constructor(services: Services) {
     this.#services = services;
+    this.#indexes = new AgentIndexes(services.store);
   }
 
   /** Registers an agent or renews it, and waits a little for its queue. Over `maxAgents` nothing is written. */
   async register(scope: TenantScope, cause: Cause, agentId: AgentId, registration: Registration): Promise<Registered | Problem> {
-    const { ledger, records, queues } = this.#services;
+    const { records, queues } = this.#services;
     const tenant = await records.of(scope);
     if (!tenant) return new Problem('not_found');
     const limit = limitOf(tenant.tier, tenant.quotas, 'maxAgents');
-    const written = await ledger.commit(scope, cause, async (partition) => {
-      const present = await partition.read(Agents, agentId);
-      if (!present && (await partition.count(Agents)) >= limit) {
-        return new Problem('quota_exceeded', {
-          detail: `The tenant may have ${limit} agents.`,
-          extensions: { meter: 'maxAgents', limit },
-          headers: { 'Retry-After': '60' },
-        });
-      }
-      const agent = agentOf(agentId, registration, present?.body.registeredAt);
-      if (Buffer.byteLength(JSON.stringify(agent)) > maxAgentBytes)
-        return new Problem('payload_too_large', { detail: 'The card, its 1.0 form and the metadata may have 256 KB together.' });
-      return {
-        changes: [put(Agents, agentId, agent)],
-        event: {
-          action: present ? 'agent.renewed' : 'agent.registered',
-          entity: { type: 'agent', id: agentId },
-          new: image(AuditedAgent, agent),
-        },
-        result: { agent, isNew: !present },
-      };
-    });
+    let written = await this.#write(scope, cause, agentId, registration, limit);
+    for (let tries = roomTries; written instanceof Problem && written.code === 'quota_exceeded' && tries > 0; tries--) {
+      if (!(await this.#makeRoom(scope, cause))) break;
+      written = await this.#write(scope, cause, agentId, registration, limit);
+    }
     if (written instanceof Problem) return written;
-    const { agent, isNew } = written;
+    const { agent, isNew, seq } = written;
+    this.#indexes.changed(scope, agentId, agent, seq);
     const queue = queueOf(agent);
     const state = typeof queue === 'string' ? ('ready' as const) : await queues.request(scope, agentId);
     return { isNew, view: viewOf(agent), queue: { name: queueName(scope.tenantId, queue), state } };
   }
 
-  /** Ends a registration. Gone already is as good. */
-  async unregister(scope: TenantScope, cause: Cause, agentId: AgentId): Promise<void> {
-    const { ledger, store } = this.#services;
-    if (!(await store.of(scope).read(Agents, agentId))) return;
-    await ledger.commit(scope, cause, async (partition) => {
-      if (!(await partition.read(Agents, agentId))) return new Problem('agent_not_found');
+  /** The revision is part of the change: however many come at once on however many hosts, each counts all that came before it. */
+  #write(
+    scope: TenantScope,
+    cause: Cause,
+    agentId: AgentId,
+    registration: Registration,
+    limit: number,
+  ): Promise<{ agent: Agent; isNew: boolean; seq: number } | Problem> {
+    return this.#services.ledger.commit(scope, cause, async (partition) => {
+      const [present, revision] = await Promise.all([partition.read(Agents, agentId), readRevision(partition)]);
+      if (!present && revision.agents >= limit) return overQuota(limit);
+      const agent = agentOf(agentId, registration, present?.body.registeredAt);
+      if (Buffer.byteLength(JSON.stringify(agent)) > maxAgentBytes)
+        return new Problem('payload_too_large', { detail: 'The card, its 1.0 form and the metadata may have 256 KB together.' });
+      const bytes = bytesOf(agent) - (present ? bytesOf(present.body) : 0);
+      if (bytes > 0 && revision.bytes + bytes > maxRegistryBytes)
+        return new Problem('payload_too_large', { detail: 'All cards and metadata of a tenant may have 96 MB together.' });
+      const { change, seq } = revision.next([agentId], { agents: present ? 0 : 1, bytes });
       return {
-        changes: [remove(Agents, agentId)],
-        event: { action: 'agent.unregistered', entity: { type: 'agent', id: agentId } },
-        result: undefined,
+        changes: [put(Agents, agentId, agent), change],
+        event: {
+          action: present ? 'agent.renewed' : 'agent.registered',
+          entity: { type: 'agent', id: agentId },
+          new: image(AuditedAgent, agent),
+        },
+        result: { agent, isNew: !present, seq },
       };
     });
   }
 
-  /** One agent with its version tag, running or not. */
+  /** Ends a registration. Gone already is as good. */
+  async unregister(scope: TenantScope, cause: Cause, agentId: AgentId): Promise<void> {
+    if (!(await this.#services.store.of(scope).read(Agents, agentId))) return;
+    await this.#end(scope, cause, agentId, { action: 'agent.unregistered', entity: { type: 'agent', id: agentId } });
+  }
+
+  /** False when it was gone, or has come back, before it could be ended. */
+  async #end(scope: TenantScope, cause: Cause, agentId: AgentId, event: EventDraft, goneBy = Number.POSITIVE_INFINITY): Promise<boolean> {
+    const ended = await this.#services.ledger.commit(scope, cause, async (partition) => {
+      const [present, heartbeat, revision] = await Promise.all([
+        partition.read(Agents, agentId),
+        partition.read(Heartbeats, agentId),
+        readRevision(partition),
+      ]);
+      if (!present || new KeptAgent(present.body, heartbeat?.body).leaseEnd > goneBy) return new Problem('agent_not_found');
+      const { change, seq } = revision.next([agentId], { agents: -1, bytes: -bytesOf(present.body) });
+      const changes: Change[] = [remove(Agents, agentId), change];
+      return { changes, event, result: seq };
+    });
+    if (ended instanceof Problem) return false;
+    this.#indexes.changed(scope, agentId, undefined, ended);
+    return true;
+  }
+
+  /** Ends the registration of an agent that has not run for long; false when there is none. */
+  async #makeRoom(scope: TenantScope, cause: Cause): Promise<boolean> {
+    const goneBy = now() - goneMs;
+    const gone = [...(await this.#indexes.of(scope)).all()].filter(({ leaseEnd }) => leaseEnd <= goneBy);
+    // Several registrations at once find the same ones: each takes any of them.
+    const chosen = gone[Math.floor(chance() * gone.length)];
+    if (!chosen) return false;
+    const { agentId, leaseEnd } = chosen;
+    const event: EventDraft = {
+      action: 'agent.gave_way',
+      entity: { type: 'agent', id: agentId },
+      old: { leaseUntil: iso(leaseEnd) },
+    };
+    await this.#end(scope, cause, agentId, event, goneBy);
+    return true;
+  }
+
+  /** One agent with its version tag, running or not; its lease is the one that holds, its heartbeats counted in. Read from the store. */
   async find(scope: TenantScope, agentId: AgentId): Promise<{ agent: Agent; etag: string } | undefined> {
-    const stored = await this.#services.store.of(scope).read(Agents, agentId);
-    return stored && { agent: stored.body, etag: stored.etag };
+    const partition = this.#services.store.of(scope);
+    const [stored, heartbeat] = await Promise.all([partition.read(Agents, agentId), partition.read(Heartbeats, agentId)]);
+    if (!stored) return undefined;
+    const { leaseEnd } = new KeptAgent(stored.body, heartbeat?.body);
+    return { agent: { ...stored.body, leaseUntil: iso(leaseEnd) }, etag: stored.etag };
   }
 
-  /** How an agent is reached; undefined when none has this id. As old as a second. */
+  /** How an agent is reached; undefined when none has this id. Less than a second old, and read from the store for who is not known. */
   async reach(scope: TenantScope, agentId: AgentId): Promise<Reach | undefined> {
-    const found = await this.find(scope, agentId);
-    return found && reachOf(found.agent);
+    const kept = await this.#kept(scope, agentId);
+    return kept && reachOf(kept);
   }
 
-  /** The lease runs anew from now, also when it had ended. */
+  /**
+   * The lease runs anew from now, also when it had ended. Written at half-life only: until then the lease, and the signs beside it, are those of the
+   * last heartbeat that was. Throws a DependencyError.
+   */
   async heartbeat(
     scope: TenantScope,
     _cause: Cause,
     agentId: AgentId,
-    _signs: { readonly load?: number; readonly metrics?: Readonly<Record<string, number>> },
+    signs: Signs,
   ): Promise<{ status: 'running'; lease: AgentView['lease'] } | Problem> {
+    const kept = await this.#kept(scope, agentId);
+    if (!kept) return new Problem('agent_not_found');
+    const { ttlSeconds } = kept;
+    const former = kept.leaseEnd;
+    if (former - now() > ttlSeconds * 500) return { status: 'running', lease: { ttlSeconds, expiresAt: iso(former) } };
+    const heartbeat = heartbeatOf(kept, signs);
     const partition = this.#services.store.of(scope);
-    const stored = await partition.read(Agents, agentId);
-    if (!stored) return new Problem('agent_not_found');
-    const agent = { ...stored.body, leaseUntil: iso(now() + stored.body.ttlSeconds * 1_000) };
-    await partition.commit([replace(Agents, stored, agent)]);
-    return { status: 'running', lease: viewOf(agent).lease };
+    await partition.commit([put(Heartbeats, agentId, heartbeat, heartbeatTtlSeconds(kept))]);
+    this.#indexes.beat(scope, agentId, heartbeat);
+    if (former < now() + revivalMs) await tellRevision(partition, [agentId]);
+    return { status: 'running', lease: { ttlSeconds, expiresAt: heartbeat.leaseUntil } };
   }
 
-  /** Agents in the order of their ids, from behind `after`, with the total of those that match. */
-  async list(
-    scope: TenantScope,
-    matches: (agent: Agent) => boolean,
-    page: { limit: number; after?: string },
-  ): Promise<{ items: AgentView[]; next?: string; total: number }> {
-    const stored = await this.#services.store.of(scope).list(Agents, { limit: 5_000 });
-    const found = stored.map(({ body }) => body).filter(matches);
-    const from = page.after === undefined ? 0 : found.findIndex(({ agentId }) => agentId > (page.after ?? ''));
-    const items = from < 0 ? [] : found.slice(from, from + page.limit);
-    const last = items.at(-1);
-    const more = last !== undefined && last !== found.at(-1);
-    return { items: items.map(viewOf), total: found.length, ...(more && { next: last.agentId }) };
+  /** Agents that the criteria hold for, best first, with the total of them. Less than a second old. */
+  async search(scope: TenantScope, criteria: Criteria, status: StatusFilter, page: Page): Promise<Found> {
+    const index = await this.#indexes.of(scope);
+    const time = now();
+    const isShown = (agent: KeptAgent) => status === 'all' || agent.leaseEnd > time === (status === 'running');
+    const { items, next, total } = index.search(criteria, isShown, page);
+    const version = JSON.stringify([total, next, ...items.map((agent) => [agent.text, agent.leaseEnd, agent.leaseEnd > time])]);
+    return { items: items.map((agent) => agent.view()), ...(next && { next }), total, version };
   }
 
   /** A running agent that has the skill and passes, any of them with equal chance. So many are tried and no more. */
-  async findBySkill(scope: TenantScope, skill: string, passes: (agentId: AgentId) => Promise<boolean>): Promise<Agent | undefined> {
-    const stored = await this.#services.store.of(scope).list(Agents, { limit: 5_000 });
-    const able = stored.map(({ body }) => body).filter((agent) => isRunning(agent) && agent.skills.includes(skill));
+  async findBySkill(scope: TenantScope, skill: string, passes: (agentId: AgentId) => Promise<boolean>): Promise<KeptAgent | undefined> {
+    const index = await this.#indexes.of(scope);
+    const time = now();
+    const { items } = index.search({ skill }, ({ leaseEnd }) => leaseEnd > time, { limit: index.size + 1 });
+    const able = [...items];
     for (let tries = Math.min(able.length, maxSkillTries); tries > 0; tries--) {
       const [agent] = able.splice(Math.floor(chance() * able.length), 1);
       if (agent && (await passes(agent.agentId))) return agent;
     }
     return undefined;
   }
+
+  /** From the index where there is one; an agent that is not in it may have been registered elsewhere a moment ago. */
+  async #kept(scope: TenantScope, agentId: AgentId): Promise<KeptAgent | undefined> {
+    const known = (await this.#indexes.loaded(scope))?.get(agentId);
+    if (known) return known;
+    const partition = this.#services.store.of(scope);
+    const [agent, heartbeat] = await Promise.all([partition.read(Agents, agentId), partition.read(Heartbeats, agentId)]);
+    return agent && new KeptAgent(agent.body, heartbeat?.body);
+  }
 }
 
-/** Where an agent's messages wait. */
-export function queueOf(agent: Agent): TenantQueue {
-  return agent.delivery === 'pull' || agent.dedicatedQueue ? { agent: agent.agentId } : 'agents';
+function overQuota(limit: number): Problem {
+  return new Problem('quota_exceeded', {
+    detail: `The tenant may have ${limit} agents.`,
+    extensions: { meter: 'maxAgents', limit },
+    headers: { 'Retry-After': '60' },
+  });
 }
 
-function reachOf(agent: Agent): Reach {
-  return {
-    agentId: agent.agentId,
-    isRunning: isRunning(agent),
-    delivery: agent.delivery,
-    queue: queueOf(agent),
-    ...(agent.endpoint !== undefined && { endpoint: agent.endpoint }),
-    isOrchestrator: agent.metadata['orchestrator'] === true,
-  };
+function reachOf(agent: KeptAgent): Reach {
+  const { agentId, delivery, queue, endpoint, isOrchestrator, leaseEnd } = agent;
+  return { agentId, isRunning: leaseEnd > now(), delivery, queue, ...(endpoint !== undefined && { endpoint }), isOrchestrator };
 }
 
 function agentOf(agentId: AgentId, registration: Registration, registeredAt: string | undefined): Agent {

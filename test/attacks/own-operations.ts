@@ -116,6 +116,14 @@ export const own: Readonly<Record<string, { readonly weight: number; readonly ma
       return { json, expected: tenant.registered.has(name) ? '200' : '201', done: () => tenant.registered.add(name) };
     },
   },
+  'POST /api/registry/agents/{id}/heartbeat': {
+    weight: 4,
+    make: (tenant, { name, byAgent }) => {
+      const json = { load: 1 };
+      if (byAgent) return { json, key: tenant.agent.key, expected: '403 agent_mismatch' };
+      return { json, expected: tenant.registered.has(name) ? '200' : '404 agent_not_found' };
+    },
+  },
   'DELETE /api/registry/agents/{id}/unregister': {
     weight: 4,
     make: (tenant, { name }) => ({ expected: '204', done: () => tenant.registered.delete(name) }),

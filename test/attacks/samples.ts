@@ -45,6 +45,7 @@ export const samples: Readonly<Record<string, Sample>> = {
   'GET /api/registry/agents': { asAnother: own },
   'GET /api/registry/agents/search': { query: 'skill=anything', asAnother: own },
   'GET /api/registry/agents/{id}': { asAnother: '404 not_found' },
+  'POST /api/registry/agents/{id}/heartbeat': { json: { load: 1 }, asAnother: '404 agent_not_found' },
   'POST /api/registry/agents/{id}/register': {
     json: { card: cardOf('Planted') },
     asAnother: { because: 'it makes an agent of the caller’s own: the isolation suite looks' },

@@ -1,0 +1,34 @@
+// Which places hold under every criterion of a search, and how well: a round a criterion, in which whatever has come through all before may come through.
+
+export class Sieve {
+  readonly #passed: Uint8Array;
+  readonly #scores: Uint16Array;
+  /** A search has fewer than 255 rounds: its texts are short. */
+  #rounds = 0;
+
+  constructor(places: number) {
+    this.#passed = new Uint8Array(places);
+    this.#scores = new Uint16Array(places);
+  }
+
+  /** A place that is taken twice in a round counts as it was taken first. */
+  round(fill: (take: (places: readonly number[], worth: number) => void) => void): void {
+    const [passed, scores, round] = [this.#passed, this.#scores, this.#rounds];
+    fill((places, worth) => {
+      for (const place of places) {
+        if (passed[place] !== round) continue;
+        passed[place] = round + 1;
+        scores[place] = (scores[place] ?? 0) + worth;
+      }
+    });
+    this.#rounds += 1;
+  }
+
+  holds(place: number): boolean {
+    return this.#passed[place] === this.#rounds;
+  }
+
+  score(place: number): number {
+    return this.#scores[place] ?? 0;
+  }
+}
