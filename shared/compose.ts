@@ -36,6 +36,7 @@ import { LedgerUpkeep } from './ledger/upkeep.ts';
 import { verification } from './ledger/verification.ts';
 import { AgentQueues } from './messaging/agent-queues.ts';
 import { MessageHandling } from './messaging/handling.ts';
+import { KeyRotation } from './messaging/key-rotation.ts';
 import { ReplayStore } from './messaging/replays.ts';
 import { SigningKeys } from './messaging/signing-keys.ts';
 import { Outbound } from './outbound/outbound.ts';
@@ -202,6 +203,7 @@ export function compose(config: Config) {
     signIn: new SignIn({ config, store, ledger, platform, outbound, sessions, memberships }),
     quotas,
     signingKeys,
+    keyRotation: new KeyRotation({ store, vault, bus, ledger, platform }),
     replays: new ReplayStore(store),
     dataKeys,
     queues,

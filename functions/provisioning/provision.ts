@@ -12,9 +12,11 @@ queue({
   message: z.discriminatedUnion('kind', [
     z.strictObject({ kind: z.literal('tenant'), tenantId: TenantId }),
     z.strictObject({ kind: z.literal('agent-queue'), tenantId: TenantId, agentId: AgentId }),
+    z.strictObject({ kind: z.literal('messaging-keys'), tenantId: TenantId }),
   ]),
   handle: async ({ scope, message, cause }, services) => {
     if (message.kind === 'tenant') await settleTenant(services, scope, cause);
+    else if (message.kind === 'messaging-keys') await services.keyRotation.retire(scope, cause);
     else await makeAgentQueue(services, scope, message.agentId);
   },
 });

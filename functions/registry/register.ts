@@ -4,6 +4,8 @@ import { http } from '../../shared/context/http.ts';
 import { reply } from '../../shared/context/reply.ts';
 import { faultsOf } from '../../shared/context/steps/validate.ts';
 import { Problem } from '../../shared/errors/problem.ts';
+import type { VerificationKey } from '../../shared/messaging/signature.ts';
+import type { RecipientKeys } from '../../shared/messaging/signing-keys.ts';
 import { readCard } from '../../shared/registry/card/card.ts';
 import { AgentId } from '../../shared/scope/ids.ts';
 
@@ -30,7 +32,13 @@ const Registered = z.object({
   delivery: z.enum(['pull', 'push']),
   lease: z.object({ ttlSeconds: z.int(), expiresAt: z.iso.datetime() }),
   queue: z.object({ name: z.string(), state: z.enum(['ready', 'creating']) }),
-  signing: z.object({ keyId: z.string(), algorithm: z.literal('HMAC-SHA256'), key: z.string().optional() }),
+  signing: z.object({
+    keyId: z.string(),
+    algorithm: z.literal('HMAC-SHA256'),
+    key: z.string().optional(),
+    previous: z.object({ keyId: z.string(), key: z.string().optional(), verifiesUntil: z.iso.datetime() }).optional(),
+    next: z.object({ keyId: z.string(), key: z.string().optional(), signsFrom: z.iso.datetime() }).optional(),
+  }),
 });
 
 export const register = http({
@@ -43,13 +51,13 @@ export const register = http({
   policy: ({ path }) => ({ action: 'agent:register', resource: { type: 'Agent', id: path.id } }),
   answers: { 201: Registered, 200: Registered },
   audit: 'agent.registered',
-  secrets: ['signing.key'],
+  secrets: ['signing.key', 'signing.previous.key', 'signing.next.key'],
   handle: async ({ scope, identity, path, body, exchange }, { registry, signingKeys }) => {
     if (identity.agentId !== undefined && identity.agentId !== path.id) return new Problem('agent_mismatch');
     const card = readCard(body.card);
     if ('errors' in card) return new Problem('validation_failed', { errors: faultsOf(card.errors, '/card') });
-    const key = await signingKeys.of(scope, path.id);
-    if (!key) return new Problem('dependency_unavailable', { detail: 'The tenant is still being made.', headers: { 'Retry-After': '1' } });
+    const keys = await signingKeys.forRecipient(scope, path.id);
+    if (!keys) return new Problem('dependency_unavailable', { detail: 'The tenant is still being made.', headers: { 'Retry-After': '1' } });
 
     const { endpoint, healthCheckUrl, ...rest } = body;
     const registered = await registry.register(scope, exchange.cause, path.id, {
@@ -66,8 +74,16 @@ export const register = http({
       delivery,
       lease,
       queue: registered.queue,
-      // The key opens this agent's messages: it is for the agent itself.
-      signing: { keyId: key.keyId, algorithm: 'HMAC-SHA256', ...(identity.agentId === path.id && { key: key.key.toString('base64url') }) },
+      signing: shown(keys, identity.agentId === path.id),
     });
   },
 });
+
+/** The keys open this agent's messages: they are for the agent itself. */
+function shown({ signing, previous, next }: RecipientKeys, isAgentItself: boolean): z.infer<typeof Registered>['signing'] {
+  const view = <Key extends VerificationKey>({ key, ...rest }: Key) => ({
+    ...rest,
+    ...(isAgentItself && { key: key.toString('base64url') }),
+  });
+  return { ...view(signing), algorithm: 'HMAC-SHA256', ...(previous && { previous: view(previous) }), ...(next && { next: view(next) }) };
+}

@@ -271,6 +271,12 @@ export const catalogue = {
     explanation: 'No running agent of your tenant has this id or skill.',
     remedy: 'List the agents with `GET /api/registry/agents`.',
   },
+  rotation_in_progress: {
+    status: 409,
+    title: 'Rotation in progress',
+    explanation: 'At most two messaging keys of a tenant are in force, and the one before the last still verifies.',
+    remedy: 'Wait until it does no more: `GET /tenants/{tenantId}/messaging/rotate` says when.',
+  },
   queue_not_ready: {
     status: 409,
     title: 'Queue not ready',

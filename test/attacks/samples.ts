@@ -90,6 +90,8 @@ export const samples: Readonly<Record<string, Sample>> = {
   'DELETE /tenants/{tenantId}/members/{subject}': { asAnother: inThePath },
   'GET /tenants/{tenantId}/members/{subject}': { asAnother: inThePath },
   'PUT /tenants/{tenantId}/members/{subject}': { json: { role: 'viewer' }, asAnother: inThePath },
+  'GET /tenants/{tenantId}/messaging/rotate': { asAnother: inThePath },
+  'POST /tenants/{tenantId}/messaging/rotate': { asAnother: inThePath },
   'GET /tenants/{tenantId}/policies': { asAnother: inThePath },
   'DELETE /tenants/{tenantId}/policies/{name}': { asAnother: inThePath },
   'GET /tenants/{tenantId}/policies/{name}': { asAnother: inThePath },
