@@ -36,6 +36,7 @@ import { LedgerUpkeep } from './ledger/upkeep.ts';
 import { verification } from './ledger/verification.ts';
 import { AgentQueues } from './messaging/agent-queues.ts';
 import { MessageHandling } from './messaging/handling.ts';
+import { ClaimChecks } from './messaging/claims.ts';
 import { KeyRotation } from './messaging/key-rotation.ts';
 import { ReplayStore } from './messaging/replays.ts';
 import { SigningKeys } from './messaging/signing-keys.ts';
@@ -204,6 +205,7 @@ export function compose(config: Config) {
     quotas,
     signingKeys,
     keyRotation: new KeyRotation({ store, vault, bus, ledger, platform }),
+    claims: new ClaimChecks(blobs),
     replays: new ReplayStore(store),
     dataKeys,
     queues,

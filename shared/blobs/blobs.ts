@@ -7,9 +7,10 @@ import type { Config } from '../config/config.ts';
 import { loadSdk } from '../config/load-sdk.ts';
 import { DependencyError } from '../errors/problem.ts';
 import { type TenantScope, tenantOf } from '../scope/scope.ts';
+import { ReadLinks } from './read-links.ts';
 
 /** The containers, as Bicep and the local start make them. In Azure the first two are under a time-based retention policy. */
-export const blobContainers = ['ledger-checkpoints', 'ledger-archive', 'exports'] as const;
+export const blobContainers = ['ledger-checkpoints', 'ledger-archive', 'exports', 'claims'] as const;
 export type BlobContainer = (typeof blobContainers)[number];
 
 /** Where a blob is. `name` is made of ids, days and numbers, in segments parted by slashes. */
@@ -22,10 +23,30 @@ const nameText = /^[a-z0-9][a-z0-9._-]*(\/[a-z0-9][a-z0-9._-]*)*$/;
 
 export class Blobs {
   readonly #config: Config;
+  readonly #links: ReadLinks;
   #service: Promise<BlobServiceClient> | undefined;
 
   constructor(config: Config) {
     this.#config = config;
+    this.#links = new ReadLinks(config.transport.kind === 'azure');
+  }
+
+  /** Writes a small blob, over one of this name. `notes` (names that are identifiers, values in ASCII) stay beside it. */
+  async put(scope: TenantScope, place: BlobPlace, content: Buffer, notes: Readonly<Record<string, string>>): Promise<void> {
+    await this.#call(scope, place, (container, name) =>
+      container.getBlockBlobClient(name).upload(content, content.length, { metadata: { ...notes } }),
+    );
+  }
+
+  /** What is known of a blob without reading it; undefined when there is none. `size` in bytes. */
+  async describe(scope: TenantScope, place: BlobPlace): Promise<{ size: number; notes: Readonly<Record<string, string>> } | undefined> {
+    const found = await this.#call(scope, place, (container, name) => absent(container.getBlobClient(name).getProperties()));
+    return found && { size: found.contentLength ?? 0, notes: found.metadata ?? {} };
+  }
+
+  /** An address at which whoever has it reads this one blob, until that instant (ms, at most an hour ahead), and can do nothing else. */
+  readLink(scope: TenantScope, place: BlobPlace, until: number): Promise<string> {
+    return this.#call(scope, place, async (container, name) => this.#links.to(container.getBlobClient(name), await this.#open(), until));
   }
 
   /** Writes a blob that is never overwritten. False when there is one of this name. */

@@ -116,7 +116,7 @@ export const catalogue = {
     status: 413,
     title: 'Payload too large',
     explanation: 'The body, or one part of it, is larger than this route takes.',
-    remedy: 'Send less: 1 MiB a body, 10 MiB for a tool call, 192 KB for the payload of a message.',
+    remedy: 'Send less: 1 MiB a body, 10 MiB for a tool call.',
   },
   unsupported_media_type: {
     status: 415,

@@ -9,12 +9,10 @@ import { isRunning, queueOf } from '../registry/agent.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { AgentId } from '../scope/ids.ts';
 import type { TenantScope } from '../scope/scope.ts';
+import type { ClaimChecks } from './claims.ts';
 import { type Envelope, maxAgeMs } from './envelope.ts';
 import { sign } from './signature.ts';
 import type { SigningKeys } from './signing-keys.ts';
-
-/** The largest payload that travels inside the envelope, in bytes of JSON. */
-const maxPayloadBytes = 192 * 1_024;
 
 export interface OutgoingOrder {
   readonly to: AgentId | 'orchestrator' | { readonly skill: string };
@@ -38,6 +36,7 @@ export interface Accepted {
 interface Services {
   readonly registry: Registry;
   readonly signingKeys: SigningKeys;
+  readonly claims: ClaimChecks;
   readonly bus: Bus;
   readonly ledger: Ledger;
 }
@@ -49,33 +48,32 @@ export async function sendMessage(
   traceparent: string,
   order: OutgoingOrder,
 ): Promise<Accepted | Problem> {
-  const { registry, signingKeys, bus, ledger } = services;
+  const { registry, signingKeys, claims, bus, ledger } = services;
   const recipient = await findRecipient(registry, scope, order);
   if (recipient instanceof Problem) return recipient;
   const sender = await findSender(registry, scope, order.from);
   if (sender instanceof Problem) return sender;
-  if (Buffer.byteLength(JSON.stringify(order.payload)) > maxPayloadBytes) {
-    return new Problem('payload_too_large', { detail: 'The payload of a message may have 192 KB.' });
-  }
   if (order.expiresAt !== undefined && Date.parse(order.expiresAt) <= now()) {
     return new Problem('validation_failed', { errors: [{ pointer: '/expiresAt', message: 'is in the past' }] });
   }
   const key = await signingKeys.of(scope, recipient.to);
   if (!key) return new Problem('dependency_unavailable', { detail: 'The tenant is still being made.', headers: { 'Retry-After': '1' } });
 
+  const messageId = newId();
+  const payload = await claims.pack(scope, { messageId, to: recipient.to }, order.payload);
+  if (payload instanceof Problem) return payload;
   const unsigned: Omit<Envelope, 'signature'> = {
-    messageId: newId(),
+    messageId,
     tenantId: scope.tenantId,
     agentId: sender,
     to: recipient.to,
     messageType: order.messageType,
-    payload: order.payload,
+    payload,
     timestamp: iso(),
     ...(order.correlationId !== undefined && { correlationId: order.correlationId }),
     ...(order.causationId !== undefined && { causationId: order.causationId }),
     ...(order.expiresAt !== undefined && { expiresAt: order.expiresAt }),
   };
-  const { messageId } = unsigned;
   await bus.send(scope, recipient.queue, {
     messageId,
     body: { ...unsigned, signature: sign(unsigned, key) },

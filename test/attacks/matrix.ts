@@ -57,6 +57,7 @@ function requestOf(world: World, row: Row, twist: Twist): { method: string; path
     .replace('{subject}', 'somebody')
     .replace('{name}', 'planted')
     .replace('{keyId}', world.keyId)
+    .replace('{messageId}', '00000000-0000-4000-8000-000000000000')
     .replaceAll(/\{(id|agentId)\}/g, agent.id);
   const search = [query, twist.query].filter((part) => part !== undefined).join('&');
   const body = json === undefined && !twist.body ? undefined : { ...(json as object), ...twist.body };

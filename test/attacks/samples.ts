@@ -34,6 +34,7 @@ export const samples: Readonly<Record<string, Sample>> = {
     json: { to: '{agent}', from: '{agent}', messageType: 'x', payload: 1 },
     asAnother: '404 agent_not_found',
   },
+  'GET /api/messages/claims/{messageId}': { asAnother: '404 not_found' },
   'POST /api/messaging/token': { json: { queue: '{victim}-{agent_}' }, asAnother: '403 tenant_mismatch' },
   'GET /api/openapi.json': { asAnother: open },
   'POST /api/policy/explain': { json: { action: 'tool:invoke', resource: 'Tool::"notion.whoAmI"' }, asAnother: own },

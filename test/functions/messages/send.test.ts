@@ -120,7 +120,7 @@ describe('POST /api/messages', () => {
     await take(await reader.token(), 1);
   });
 
-  test('takes any JSON as payload, up to 192 KB', async () => {
+  test('takes any JSON as payload, up to 192 KB in the message itself', async () => {
     const most = 192 * 1_024;
     for (const payload of [null, 0, '', [], {}, false, 'x'.repeat(most - 2)]) {
       expect((await send({ ...message, payload })).status).toBe(202);
@@ -128,9 +128,6 @@ describe('POST /api/messages', () => {
     const taken = await take(await reader.token(), 7);
     expect(taken.map(({ body }) => body.payload)).toEqual([null, 0, '', [], {}, false, 'x'.repeat(most - 2)]);
     for (const { body } of taken) expect(verified(body, reader)).toHaveProperty('envelope');
-    problemOf(await send({ ...message, payload: 'x'.repeat(most - 1) }), 413, 'payload_too_large');
-    // Bytes count, not characters.
-    problemOf(await send({ ...message, payload: 'ä'.repeat(most / 2) }), 413, 'payload_too_large');
   });
 
   test.for([
@@ -162,7 +159,7 @@ describe('POST /api/messages', () => {
     await changesNothing(owner, tenant.id, async () => {
       problemOf(await send({ ...message, to: 'nobody' }), 404, 'agent_not_found');
       problemOf(await send({ ...message, from: 'stranger' }), 400, 'validation_failed');
-      problemOf(await send({ ...message, payload: 'x'.repeat(200_000) }), 413, 'payload_too_large');
+      problemOf(await send({ ...message, payload: 'x'.repeat(1_100_000) }), 413, 'payload_too_large');
     });
     const { body } = await send({ ...message, payload: 'last' });
     expect((await take(await reader.token(), 1))[0]?.messageId).toBe(body.messageId);
