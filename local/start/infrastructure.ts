@@ -1,5 +1,4 @@
 // What Bicep makes in Azure: the database, its containers, the platform's queues and the containers for blobs. Safe to repeat.
-import { createHmac } from 'node:crypto';
 import { CosmosClient, PartitionKeyDefinitionVersion, PartitionKeyKind } from '@azure/cosmos';
 import { blobContainers } from '../../shared/blobs/blobs.ts';
 import { BusAdministration } from '../../shared/bus/bus-administration.ts';
@@ -7,6 +6,8 @@ import { Namespaces } from '../../shared/bus/namespaces.ts';
 import { dependencyRetry, retrying } from '../../shared/clock/retry.ts';
 import { parseConfig } from '../../shared/config/config.ts';
 import { containers } from '../../shared/storage/containers.ts';
+import { blobRequest } from './blob-request.ts';
+import { removeOldClaims } from './old-claims.ts';
 
 /** Reads the settings of this process. Throws a ConfigError when they are wrong. */
 export async function ensureInfrastructure(): Promise<void> {
@@ -31,31 +32,10 @@ export async function ensureInfrastructure(): Promise<void> {
     containersMade,
     bus.ensurePlatformQueue('platform-provision'),
     bus.ensurePlatformQueue('platform-dispatch'),
-    ...blobContainers.map((name) => ensureBlobContainer(transport.blobs, name)),
+    ...blobContainers.map((name) => blobRequest(transport.blobs, { method: 'PUT', path: name, query: { restype: 'container' } }, [409])),
   ]);
+  await removeOldClaims(transport.blobs);
   client.dispose();
-}
-
-/** One request by hand, signed with the shared key (Azure Storage, "Authorize with Shared Key"): the SDK would take longer to load than all of this. */
-async function ensureBlobContainer(connectionString: string, name: string): Promise<void> {
-  const part = (field: string): string => new RegExp(`(?:^|;)${field}=([^;]+)`).exec(connectionString)?.[1] ?? '';
-  const url = new URL(`${part('BlobEndpoint')}/${name}?restype=container`);
-  const headers = { 'x-ms-date': new Date().toUTCString(), 'x-ms-version': '2021-12-02' };
-  const named = Object.entries(headers).map(([header, value]) => `${header}:${value}\n`);
-  const text = `PUT${'\n'.repeat(12)}${named.join('')}/${part('AccountName')}${url.pathname}\nrestype:container`;
-  const signature = createHmac('sha256', Buffer.from(part('AccountKey'), 'base64'))
-    .update(text)
-    .digest('base64');
-  await retrying(
-    dependencyRetry,
-    () => ({ again: true }),
-    async () => {
-      const authorization = `SharedKey ${part('AccountName')}:${signature}`;
-      const answer = await fetch(url, { method: 'PUT', headers: { ...headers, authorization } });
-      await answer.arrayBuffer();
-      if (!answer.ok && answer.status !== 409) throw new Error(`Blob Storage did not make ${name} (${answer.status})`);
-    },
-  );
 }
 
 function asRequest(definition: (typeof containers)[keyof typeof containers]) {
