@@ -3,6 +3,7 @@ import * as z from 'zod';
 import { http } from '../../shared/context/http.ts';
 import { reply } from '../../shared/context/reply.ts';
 import { Problem } from '../../shared/errors/problem.ts';
+import { bearerOf } from '../../shared/messaging/bearer.ts';
 import { sendMessage } from '../../shared/messaging/send.ts';
 import type { PolicyQuestion } from '../../shared/policy/question.ts';
 import { AgentId } from '../../shared/scope/ids.ts';
@@ -38,6 +39,10 @@ export const send = http({
       payload,
       // Whom a skill leads to is known only when the agent is found, and the policies are asked then.
       mayReach: async (agentId) => !(await services.policyEngine.refuse(identity, sending(agentId, messageType), exchange.ip)),
+      bearer: async () => {
+        const tenant = await services.tenantRecords.of(scope);
+        return tenant && bearerOf(identity, tenant.tier);
+      },
       ...(correlationId !== undefined && { correlationId }),
       ...(causationId !== undefined && { causationId }),
       ...(expiresAt !== undefined && { expiresAt }),

@@ -3,6 +3,7 @@ import type { Bus } from '../bus/bus.ts';
 import { queueName, type TenantQueue } from '../bus/queue-names.ts';
 import { iso, newId, now } from '../clock/clock.ts';
 import { DependencyError, Problem } from '../errors/problem.ts';
+import type { Bearer } from '../identity/passport.ts';
 import type { Cause, EventDraft } from '../ledger/event.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import { isRunning, queueOf } from '../registry/agent.ts';
@@ -10,6 +11,7 @@ import type { Registry } from '../registry/registry.ts';
 import type { AgentId } from '../scope/ids.ts';
 import type { TenantScope } from '../scope/scope.ts';
 import type { ClaimChecks } from './claims.ts';
+import { writeBearer } from './bearer.ts';
 import { type Envelope, maxAgeMs } from './envelope.ts';
 import { sign } from './signature.ts';
 import type { SigningKeys } from './signing-keys.ts';
@@ -20,6 +22,8 @@ export interface OutgoingOrder {
   readonly from: AgentId | undefined;
   /** Whether an agent that a skill leads to may be sent this message. */
   readonly mayReach: (agentId: AgentId) => Promise<boolean>;
+  /** On whose behalf, for what the control plane delivers itself. */
+  readonly bearer: () => Promise<Bearer | undefined>;
   readonly messageType: string;
   readonly payload: Envelope['payload'];
   readonly correlationId?: string;
@@ -74,11 +78,14 @@ export async function sendMessage(
     ...(order.causationId !== undefined && { causationId: order.causationId }),
     ...(order.expiresAt !== undefined && { expiresAt: order.expiresAt }),
   };
+  const { messageId } = unsigned;
+  const bearer = recipient.isDeliveredTo && (await order.bearer());
   await bus.send(scope, recipient.queue, {
     messageId,
     body: { ...unsigned, signature: sign(unsigned, key) },
     timeToLiveMs: Math.min(maxAgeMs, order.expiresAt === undefined ? maxAgeMs : Math.max(1_000, Date.parse(order.expiresAt) - now())),
     traceparent,
+    ...(bearer && { properties: writeBearer(bearer, messageId, key) }),
     ...(order.correlationId !== undefined && { correlationId: order.correlationId }),
   });
   const event: EventDraft = {
@@ -99,17 +106,17 @@ async function findRecipient(
   registry: Registry,
   scope: TenantScope,
   { to, mayReach }: OutgoingOrder,
-): Promise<{ to: string; queue: TenantQueue } | Problem> {
-  if (to === 'orchestrator') return { to, queue: 'orchestrator' };
+): Promise<{ to: string; queue: TenantQueue; isDeliveredTo: boolean } | Problem> {
+  if (to === 'orchestrator') return { to, queue: 'orchestrator', isDeliveredTo: true };
   if (typeof to === 'object') {
     const able = await registry.findBySkill(scope, to.skill, mayReach);
     return able
-      ? { to: able.agentId, queue: queueOf(able) }
+      ? { to: able.agentId, queue: queueOf(able), isDeliveredTo: able.delivery === 'push' }
       : new Problem('agent_not_found', { detail: 'No running agent of your tenant that you may send to has this skill.' });
   }
   const found = await registry.find(scope, to);
   if (!found || !isRunning(found.agent)) return new Problem('agent_not_found');
-  return { to, queue: queueOf(found.agent) };
+  return { to, queue: queueOf(found.agent), isDeliveredTo: found.agent.delivery === 'push' };
 }
 
 /** A key that is bound to no agent must name a registered one: messages always come from somebody (api.md, Messages). */
