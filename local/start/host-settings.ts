@@ -4,7 +4,12 @@ import type { Options } from './options.ts';
 import { type Secrets, sha256 } from './secrets.ts';
 
 /** `baseUrl` is the same for all hosts: they are instances of one deployment. */
-export function hostSettings(local: LocalJson, secrets: Secrets, baseUrl: string, options: Options): Record<string, string> {
+export function hostSettings(
+  local: LocalJson,
+  secrets: Pick<Secrets, 'platformKey'>,
+  baseUrl: string,
+  options: Options,
+): Record<string, string> {
   return {
     FUNCTIONS_WORKER_RUNTIME: 'node',
     FLOWGRID_BASE_URL: baseUrl,
