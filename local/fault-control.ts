@@ -67,8 +67,8 @@ export async function startFaultControl(options: FaultControlOptions): Promise<S
   }
 
   function count(request: IncomingMessage, response: ServerResponse): void {
-    if (request.method !== 'GET') return problem(response, 405, 'method_not_allowed', 'GET is allowed');
-    sendJson(response, 200, faults.operations.all);
+    if (request.method === 'GET') sendJson(response, 200, faults.operations.all);
+    else problem(response, 405, 'method_not_allowed', 'GET is allowed');
   }
 
   return serveHttp(options.port, handle, async () => {

@@ -27,9 +27,6 @@ interface Services {
   readonly signingKeys: SigningKeys;
 }
 
-/** An orchestrator agent is looked for among so many. */
-const maxOrchestrators = 200;
-
 export class MessageHandling {
   readonly #services: Services;
   readonly #push: PushDelivery;
@@ -75,7 +72,7 @@ export class MessageHandling {
     const { traceparent } = delivery;
     const own = await this.#orchestrator.handle(scope, envelope, traceparent && continueTrace(traceparent).traceId);
     if (own) return own;
-    const reach = await this.#findOrchestrator(scope);
+    const reach = await this.#services.registry.orchestrator(scope);
     if (!reach)
       return {
         kind: 'dead-letter',
@@ -117,14 +114,6 @@ export class MessageHandling {
     });
     await this.#note(scope, envelope, delivery, { action: 'message.passed_on', ...told(envelope) });
     return { kind: 'complete' };
-  }
-
-  /** One that runs, else one that may come back; of several always the first by id. */
-  async #findOrchestrator(scope: TenantScope): Promise<Reach | undefined> {
-    const { registry } = this.#services;
-    const { items } = await registry.list(scope, ({ metadata }) => metadata['orchestrator'] === true, { limit: maxOrchestrators });
-    const chosen = items.find(({ status }) => status === 'running') ?? items[0];
-    return chosen && registry.reach(scope, chosen.agentId);
   }
 
   /** What was decided stands whether or not the ledger can take the event now: it is then offered once more behind the verdict. */

@@ -6,12 +6,11 @@ import { DependencyError, Problem } from '../errors/problem.ts';
 import type { Bearer } from '../identity/passport.ts';
 import type { Cause, EventDraft } from '../ledger/event.ts';
 import type { Ledger } from '../ledger/ledger.ts';
-import { isRunning, queueOf } from '../registry/agent.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { AgentId } from '../scope/ids.ts';
 import type { TenantScope } from '../scope/scope.ts';
-import type { ClaimChecks } from './claims.ts';
 import { writeBearer } from './bearer.ts';
+import type { ClaimChecks } from './claims.ts';
 import { type Envelope, maxAgeMs } from './envelope.ts';
 import { sign } from './signature.ts';
 import type { SigningKeys } from './signing-keys.ts';
@@ -78,7 +77,6 @@ export async function sendMessage(
     ...(order.causationId !== undefined && { causationId: order.causationId }),
     ...(order.expiresAt !== undefined && { expiresAt: order.expiresAt }),
   };
-  const { messageId } = unsigned;
   const bearer = recipient.isDeliveredTo && (await order.bearer());
   await bus.send(scope, recipient.queue, {
     messageId,
@@ -111,12 +109,12 @@ async function findRecipient(
   if (typeof to === 'object') {
     const able = await registry.findBySkill(scope, to.skill, mayReach);
     return able
-      ? { to: able.agentId, queue: queueOf(able), isDeliveredTo: able.delivery === 'push' }
+      ? { to: able.agentId, queue: able.queue, isDeliveredTo: able.delivery === 'push' }
       : new Problem('agent_not_found', { detail: 'No running agent of your tenant that you may send to has this skill.' });
   }
-  const found = await registry.find(scope, to);
-  if (!found || !isRunning(found.agent)) return new Problem('agent_not_found');
-  return { to, queue: queueOf(found.agent), isDeliveredTo: found.agent.delivery === 'push' };
+  const found = await registry.reach(scope, to);
+  if (!found?.isRunning) return new Problem('agent_not_found');
+  return { to, queue: found.queue, isDeliveredTo: found.delivery === 'push' };
 }
 
 /** A key that is bound to no agent must name a registered one: messages always come from somebody (api.md, Messages). */
@@ -126,6 +124,6 @@ async function findSender(registry: Registry, scope: TenantScope, from: AgentId 
     return new Problem('validation_failed', {
       errors: [{ pointer, message: 'name the agent that sends: this credential is bound to none' }],
     });
-  if (await registry.find(scope, from)) return from;
+  if (await registry.reach(scope, from)) return from;
   return new Problem('validation_failed', { errors: [{ pointer, message: 'no agent of your tenant has this id' }] });
 }

@@ -195,6 +195,15 @@ export class Registry {
     return kept && reachOf(kept);
   }
 
+  /** Who takes what is sent to `orchestrator`: one that runs, else one that may come back; of several always the first by id. */
+  async orchestrator(scope: TenantScope): Promise<Reach | undefined> {
+    const time = now();
+    const rank = ({ leaseEnd, agentId }: KeptAgent) => `${leaseEnd > time ? 0 : 1} ${agentId}`;
+    const able = [...(await this.#indexes.of(scope)).all()].filter(({ isOrchestrator }) => isOrchestrator);
+    const [first] = able.sort((a, b) => (rank(a) < rank(b) ? -1 : 1));
+    return first && reachOf(first);
+  }
+
   /**
    * The lease runs anew from now, also when it had ended. Written at half-life only: until then the lease, and the signs beside it, are those of the
    * last heartbeat that was. Throws a DependencyError.

@@ -161,7 +161,10 @@ export class TenantIndex {
   }
 
   #apply(agentId: AgentId, agent: KeptAgent | undefined): void {
-    if (!agent) return this.#agents.remove(agentId);
+    if (!agent) {
+      this.#agents.remove(agentId);
+      return;
+    }
     this.#agents.put(agent);
     if (agent.leaseEnd > this.#leasesReadAt) this.#nextEnd = Math.min(this.#nextEnd, agent.leaseEnd);
     else this.#hasEnded = true;

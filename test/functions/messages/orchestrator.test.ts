@@ -54,7 +54,7 @@ const done = { kind: 'complete' };
 describe('agent.heartbeat', () => {
   const leaseOf = async (agentId: string) => {
     const { agent } = (await services.registry.find(scope, AgentId.parse(agentId))) ?? {};
-    return (await services.registry.list(scope, (each) => each.agentId === agent?.agentId, { limit: 1 })).items[0]?.lease.expiresAt ?? '';
+    return agent?.leaseUntil ?? '';
   };
 
   test('renews the lease of its sender, and revives one that has ended', async () => {
