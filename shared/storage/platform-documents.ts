@@ -32,16 +32,16 @@ export class PlatformDocuments {
     return item && { name, body: kind.schema.parse(item.body), etag: item._etag ?? '' };
   }
 
-  /** False when the name is taken. */
-  async create<Body>(scope: PlatformScope, kind: PlatformKind<Body>, name: string, body: Body): Promise<boolean> {
+  /** The tag it has now; undefined when the name is taken. */
+  async create<Body>(scope: PlatformScope, kind: PlatformKind<Body>, name: string, body: Body): Promise<string | undefined> {
     verifyPlatform(scope);
     const item = this.#item(kind, name, body);
     const container = await this.#cosmos.container('platform');
     return this.#unless([409], item, () => container.items.create(item));
   }
 
-  /** False when the document has changed or gone since it was read. */
-  async replace<Body>(scope: PlatformScope, kind: PlatformKind<Body>, stored: Stored<Body>, body: Body): Promise<boolean> {
+  /** The tag it has now; undefined when the document has changed or gone since it was read. */
+  async replace<Body>(scope: PlatformScope, kind: PlatformKind<Body>, stored: Stored<Body>, body: Body): Promise<string | undefined> {
     verifyPlatform(scope);
     const item = this.#item(kind, stored.name, body);
     const container = await this.#cosmos.container('platform');
@@ -63,6 +63,23 @@ export class PlatformDocuments {
     });
   }
 
+  /** False when the document has changed or gone since it was read. One that is gone after a lost answer counts as removed by this call. */
+  async removeUnchanged(scope: PlatformScope, kind: PlatformKind<unknown>, stored: Stored<unknown>): Promise<boolean> {
+    verifyPlatform(scope);
+    const container = await this.#cosmos.container('platform');
+    const id = `${kind.type}:${stored.name}`;
+    return request(async (count) => {
+      try {
+        await container.item(id, id).delete({ accessCondition: { type: 'IfMatch', condition: stored.etag } });
+        return true;
+      } catch (error) {
+        const status = statusOf(error);
+        if (status !== 404 && status !== 412) throw error;
+        return status === 404 && count > 1;
+      }
+    });
+  }
+
   /** A cheap read that shows whether Cosmos answers at all. */
   async ping(): Promise<void> {
     await this.#readItem('ping:ping');
@@ -73,14 +90,15 @@ export class PlatformDocuments {
   }
 
   /** Runs a write; one of these statuses means "no", unless an earlier try of this very write was the one that got there first. */
-  #unless(statuses: readonly number[], item: Item, write: () => Promise<unknown>): Promise<boolean> {
+  #unless(statuses: readonly number[], item: Item, write: () => Promise<{ etag: string }>): Promise<string | undefined> {
     return request(async (count) => {
       try {
-        await write();
-        return true;
+        return (await write()).etag;
       } catch (error) {
         if (!statuses.includes(statusOf(error) ?? 0)) throw error;
-        return count > 1 && (await this.#readItem(item.id))?.write === item.write;
+        if (count === 1) return undefined;
+        const present = await this.#readItem(item.id);
+        return present?.write === item.write ? present._etag : undefined;
       }
     });
   }
