@@ -36,6 +36,11 @@ import { LedgerUpkeep } from './ledger/upkeep.ts';
 import { verification } from './ledger/verification.ts';
 import { AgentQueues } from './messaging/agent-queues.ts';
 import { ClaimChecks } from './messaging/claims.ts';
+import { ActiveQueues } from './messaging/dispatch/active-queues.ts';
+import { Dispatcher } from './messaging/dispatch/dispatcher.ts';
+import { Doorbell } from './messaging/dispatch/doorbell.ts';
+import { MessageRefusals } from './messaging/dispatch/refusals.ts';
+import { DispatchSweep } from './messaging/dispatch/sweep.ts';
 import { MessageHandling } from './messaging/handling.ts';
 import { KeyRotation } from './messaging/key-rotation.ts';
 import { ReplayStore } from './messaging/replays.ts';
@@ -163,6 +168,12 @@ export function compose(config: Config) {
   const dataKeys = new DataKeys(store, vault);
   const queues = new AgentQueues({ store, vault, bus, busAdministration, platform });
   const registry = new Registry({ store, ledger, queues, records: tenantRecords });
+  const replays = new ReplayStore(store);
+  const messageHandling = new MessageHandling({ store, bus, ledger, outbound, registry, signingKeys });
+  const activeQueues = new ActiveQueues(platformDocuments, platform);
+  const doorbell = new Doorbell({ platformDocuments, bus, platform, activeQueues });
+  const refusals = new MessageRefusals(ledger);
+  const dispatching = { platformDocuments, platform, tenantRecords, bus, ledger, signingKeys, replays, messageHandling, refusals };
   const catalog = new Catalog(config);
   const connections = new ConnectionService({ store, vault, dataKeys, ledger, catalog });
 
@@ -206,11 +217,15 @@ export function compose(config: Config) {
     signingKeys,
     keyRotation: new KeyRotation({ store, vault, bus, ledger, platform }),
     claims: new ClaimChecks(blobs),
-    replays: new ReplayStore(store),
+    replays,
     dataKeys,
     queues,
     registry,
-    messageHandling: new MessageHandling({ store, bus, ledger, outbound, registry, signingKeys }),
+    messageHandling,
+    refusals,
+    doorbell,
+    dispatcher: new Dispatcher(dispatching),
+    dispatchSweep: new DispatchSweep({ bus, platform, platformDocuments, tenantRecords, activeQueues, doorbell }),
     agentEnvironments: new AgentEnvironments({ config, ledger, signingKeys, keyHistory }),
     catalog,
     connections,
@@ -218,6 +233,7 @@ export function compose(config: Config) {
     async close(): Promise<void> {
       crossTenant.flush();
       authFailures.flush();
+      refusals.flush();
       await Promise.all([ledger.flush(), keyHistory.flush()]);
       await auditSink?.close();
       await Promise.all([bus.close(), outbound.close()]);

@@ -1,14 +1,18 @@
-// Work in the name of a tenant that no caller waits for.
+// Work in the name of a tenant that no caller waits for: jobs, and messages that the control plane delivers.
 import * as z from 'zod';
 import { queue } from '../../shared/context/queue.ts';
+import { Retry, Ring } from '../../shared/messaging/dispatch/call.ts';
 import { TenantId } from '../../shared/scope/ids.ts';
 
 queue({
   name: 'dispatch',
   queue: 'platform-dispatch',
   reason: 'dispatch',
-  message: z.discriminatedUnion('kind', [z.strictObject({ kind: z.literal('job'), tenantId: TenantId, jobId: z.uuid() })]),
-  handle: async ({ scope, message }, { ledgerJobs }) => {
-    await ledgerJobs.run(scope, message.jobId);
+  claims: ['ring', 'retry'],
+  message: z.discriminatedUnion('kind', [z.strictObject({ kind: z.literal('job'), tenantId: TenantId, jobId: z.uuid() }), Ring, Retry]),
+  handle: async (call, { ledgerJobs, dispatcher }) => {
+    const { message, candidate, again } = call;
+    if (message.kind === 'job') await ledgerJobs.run(call.scope, message.jobId);
+    else await dispatcher.answer(candidate, message, again);
   },
 });

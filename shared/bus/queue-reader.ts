@@ -98,9 +98,9 @@ export class QueueReader {
     return this.#settle(message, (receiver, locked) => receiver.abandonMessage(locked));
   }
 
-  /** Leaves the message in the queue for whoever asks for it by its sequence number. */
-  defer(message: ReceivedMessage): Promise<void> {
-    return this.#settle(message, (receiver, locked) => receiver.deferMessage(locked));
+  /** Leaves the message in the queue for whoever asks for it by its sequence number. `properties` are set on it. */
+  defer(message: ReceivedMessage, properties?: Readonly<Record<string, string | number>>): Promise<void> {
+    return this.#settle(message, (receiver, locked) => receiver.deferMessage(locked, properties));
   }
 
   deadLetter(message: ReceivedMessage, reason: string, description: string): Promise<void> {

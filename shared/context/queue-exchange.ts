@@ -11,22 +11,27 @@ export interface QueueContract {
   readonly message: z.ZodType<{ tenantId: TenantId }>;
   /** Why the platform becomes the tenant, as its ledger will say. */
   readonly reason: string;
+  /** Kinds of message that only claim a tenant: the platform does not become it for them. */
+  readonly claims?: readonly string[];
 }
 
 export class QueueExchange {
   readonly contract: QueueContract;
   readonly received: unknown;
   readonly cause: Cause;
-  message: { tenantId: TenantId } | undefined;
+  /** It has come before and was not finished. */
+  readonly again: boolean;
+  message: { tenantId: TenantId; kind?: string } | undefined;
   #scope: TenantScope | undefined;
 
-  constructor(contract: QueueContract, received: unknown, messageId: string) {
+  constructor(contract: QueueContract, received: unknown, messageId: string, again: boolean) {
     this.contract = contract;
     this.received = received;
+    this.again = again;
     this.cause = { actor: { type: 'system', id: contract.name, method: 'internal' }, requestId: messageId };
   }
 
-  /** The tenant the message is about, known since `assumeTenant`. */
+  /** The tenant the message is about, known since `assumeTenant`. Throws for a message that only claims one. */
   get scope(): TenantScope {
     if (!this.#scope) throw new Error(`${this.contract.name} has no scope`);
     return this.#scope;

@@ -4,7 +4,7 @@ import type * as z from 'zod';
 import { type Services, theServices } from '../compose.ts';
 import type { Cause } from '../ledger/event.ts';
 import type { TenantId } from '../scope/ids.ts';
-import type { TenantScope } from '../scope/scope.ts';
+import type { CandidateScope, TenantScope } from '../scope/scope.ts';
 import { log } from '../telemetry/log.ts';
 import './lifecycle.ts';
 import { passQueue } from './pipeline.ts';
@@ -18,7 +18,14 @@ export function queue<Message extends { tenantId: TenantId }>(
   contract: QueueContract & {
     readonly message: z.ZodType<Message>;
     readonly handle: (
-      call: { readonly scope: TenantScope; readonly message: Message; readonly cause: Cause },
+      call: {
+        /** Throws for a message of a kind that only claims a tenant. */
+        readonly scope: TenantScope;
+        readonly candidate: CandidateScope;
+        readonly message: Message;
+        readonly cause: Cause;
+        readonly again: boolean;
+      },
       services: Services,
     ) => Promise<void>;
   },
@@ -27,13 +34,24 @@ export function queue<Message extends { tenantId: TenantId }>(
   if (mine !== 'all' && mine !== (contract.queue === 'platform-provision' ? 'provision' : 'api')) return;
   const handler = async (received: unknown, context: InvocationContext): Promise<void> => {
     const services = theServices();
-    const exchange = new QueueExchange(contract, received, String(context.triggerMetadata?.['messageId'] ?? context.invocationId));
+    const { messageId, deliveryCount } = context.triggerMetadata ?? {};
+    const exchange = new QueueExchange(contract, received, String(messageId ?? context.invocationId), Number(deliveryCount ?? 1) > 1);
     try {
       const problem = await passQueue(exchange, services);
       if (problem) throw new Error(problem.code);
-      const { scope, message, cause } = exchange;
-      // `validateMessage` has parsed it with this very contract's schema.
-      await contract.handle({ scope, cause, message: message as Message }, services);
+      const { message, cause, again } = exchange;
+      if (!message) throw new Error(`${contract.name} has no message`);
+      const call = {
+        get scope() {
+          return exchange.scope;
+        },
+        candidate: services.platform.observe(message.tenantId),
+        // `validateMessage` has parsed it with this very contract's schema.
+        message: message as Message,
+        cause,
+        again,
+      };
+      await contract.handle(call, services);
     } catch (error) {
       const tenantId = exchange.message?.tenantId ?? 'platform';
       log.warn('a message was not handled', tenantId, {

@@ -1,5 +1,5 @@
 // Sending: the recipient is found in the sender's own tenant, the envelope is signed for it, and Service Bus has taken it before we say so.
-import type { Bus } from '../bus/bus.ts';
+import type { Bus, OutgoingMessage } from '../bus/bus.ts';
 import { queueName, type TenantQueue } from '../bus/queue-names.ts';
 import { iso, newId, now } from '../clock/clock.ts';
 import { DependencyError, Problem } from '../errors/problem.ts';
@@ -11,6 +11,8 @@ import type { AgentId } from '../scope/ids.ts';
 import type { TenantScope } from '../scope/scope.ts';
 import { writeBearer } from './bearer.ts';
 import type { ClaimChecks } from './claims.ts';
+import { DrainedQueue } from './dispatch/call.ts';
+import type { Doorbell } from './dispatch/doorbell.ts';
 import { type Envelope, maxAgeMs } from './envelope.ts';
 import { sign } from './signature.ts';
 import type { SigningKeys } from './signing-keys.ts';
@@ -41,6 +43,7 @@ interface Services {
   readonly signingKeys: SigningKeys;
   readonly claims: ClaimChecks;
   readonly bus: Bus;
+  readonly doorbell: Doorbell;
   readonly ledger: Ledger;
 }
 
@@ -51,7 +54,7 @@ export async function sendMessage(
   traceparent: string,
   order: OutgoingOrder,
 ): Promise<Accepted | Problem> {
-  const { registry, signingKeys, claims, bus, ledger } = services;
+  const { registry, signingKeys, claims, bus, doorbell, ledger } = services;
   const recipient = await findRecipient(registry, scope, order);
   if (recipient instanceof Problem) return recipient;
   const sender = await findSender(registry, scope, order.from);
@@ -78,14 +81,16 @@ export async function sendMessage(
     ...(order.expiresAt !== undefined && { expiresAt: order.expiresAt }),
   };
   const bearer = recipient.isDeliveredTo && (await order.bearer());
-  await bus.send(scope, recipient.queue, {
+  const message: OutgoingMessage = {
     messageId,
     body: { ...unsigned, signature: sign(unsigned, key) },
     timeToLiveMs: Math.min(maxAgeMs, order.expiresAt === undefined ? maxAgeMs : Math.max(1_000, Date.parse(order.expiresAt) - now())),
     traceparent,
     ...(bearer && { properties: writeBearer(bearer, messageId, key) }),
     ...(order.correlationId !== undefined && { correlationId: order.correlationId }),
-  });
+  };
+  if (recipient.isDeliveredTo) await doorbell.send(scope, DrainedQueue.parse(recipient.queue), message);
+  else await bus.send(scope, recipient.queue, message);
   const event: EventDraft = {
     action: 'message.sent',
     entity: { type: 'message', id: messageId },

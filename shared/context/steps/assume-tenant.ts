@@ -5,6 +5,7 @@ import type { QueueExchange } from '../queue-exchange.ts';
 export async function assumeTenant(exchange: QueueExchange, { platform, tenantRecords }: Services): Promise<undefined> {
   const { message, contract } = exchange;
   if (!message) throw new Error(`${contract.name} has no message`);
+  if (contract.claims?.includes(message.kind ?? '')) return;
   const record = await tenantRecords.read(platform.observe(message.tenantId));
   const ending = !record || record.body.status === 'erasing';
   exchange.scope = ending

@@ -114,7 +114,9 @@ class Run {
   get key(): string {
     const seen = new Map<string, string>();
     // It does not matter which of two dispatchers is where.
-    const actors = this.#actors.map(({ kind, history, over, rung, pending }) => JSON.stringify([kind, history, over, rung, pending?.what])).sort();
+    const actors = this.#actors
+      .map(({ kind, history, over, rung, pending }) => JSON.stringify([kind, history, over, rung, pending?.what]))
+      .sort();
     const state = [actors, [...this.#documents].sort(), this.#rings, this.#messages, this.#now, this.#crashes, this.#delays, this.#swept];
     // Ids are told apart by where they stand, not by when they were made.
     return JSON.stringify(state).replace(/#\d+/g, (id) => seen.get(id) ?? (seen.set(id, `#${seen.size}`), `#${seen.size - 1}`));
