@@ -32,6 +32,7 @@ import { CrossTenantRecorder } from './ledger/cross-tenant.ts';
 import { exportWork } from './ledger/export.ts';
 import { LedgerJobs } from './ledger/job.ts';
 import { Ledger } from './ledger/ledger.ts';
+import { RefusalRecorder } from './ledger/refusals.ts';
 import { LedgerUpkeep } from './ledger/upkeep.ts';
 import { verification } from './ledger/verification.ts';
 import { AgentQueues } from './messaging/agent-queues.ts';
@@ -108,6 +109,7 @@ export function compose(config: Config) {
   const walked = { store, blobs, archive, checkpoints };
   const ledgerJobs = new LedgerJobs({ store, bus, platform, work: { verify: verification(walked), export: exportWork(walked) } });
   const crossTenant = new CrossTenantRecorder(ledger, platform);
+  const refusals = new RefusalRecorder(ledger);
   const authFailures = new AuthFailures(ledger, platform);
 
   const directory = new TenantDirectory(platformDocuments);
@@ -193,6 +195,7 @@ export function compose(config: Config) {
     ledgerUpkeep,
     platform,
     crossTenant,
+    refusals,
     authFailures,
     tenantRecords,
     tenants,
@@ -232,6 +235,7 @@ export function compose(config: Config) {
     /** Waits for what is still being written, then closes every connection. */
     async close(): Promise<void> {
       crossTenant.flush();
+      refusals.flush();
       authFailures.flush();
       refusals.flush();
       await Promise.all([ledger.flush(), keyHistory.flush()]);

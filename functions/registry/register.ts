@@ -51,6 +51,7 @@ export const register = http({
   policy: ({ path }) => ({ action: 'agent:register', resource: { type: 'Agent', id: path.id } }),
   answers: { 201: Registered, 200: Registered },
   audit: 'agent.registered',
+  refusal: { action: 'registration_failed', entity: 'agent', parameter: 'id' },
   secrets: ['signing.key', 'signing.previous.key', 'signing.next.key'],
   handle: async ({ scope, identity, path, body, exchange }, { registry, signingKeys }) => {
     if (identity.agentId !== undefined && identity.agentId !== path.id) return new Problem('agent_mismatch');

@@ -42,6 +42,8 @@ export interface HttpContract {
   readonly answers: Readonly<Record<number, AnswerShape>>;
   /** The ledger's name for what this does; refusals are recorded under it. */
   readonly audit?: string;
+  /** The ledger's name for a call of a tenant's that is refused, wherever and for whatever reason, and what it is told of: by a parameter of the path. */
+  readonly refusal?: { readonly action: string; readonly entity: string; readonly parameter: string };
   /** What the tenant's policies are asked before the handler runs; undefined where a request raises no question. */
   readonly policy?: (call: PolicyCall) => PolicyQuestion | undefined;
   /** Members of the answer that are shown once: an answer kept for its Idempotency-Key has them cut out, at any depth. */

@@ -163,16 +163,19 @@ const recordedWhereTheyArise = new Set<ProblemCode>([
   'upstream_unreachable',
 ]);
 
-/** A refusal of something worth an event is one too. What was merely asked wrongly (400, 404, 409) is not. */
-function recordRefusal(exchange: HttpExchange, { ledger }: Services, problem: Problem): void {
-  const { contract, caller } = exchange;
-  if (contract.audit === undefined || caller?.kind !== 'tenant') return;
-  if (problem.status !== 403 && problem.status !== 429 && problem.status < 500) return;
-  if (recordedWhereTheyArise.has(problem.code)) return;
-  ledger.follow(caller.scope, exchange.cause, {
-    action: contract.audit,
-    entity: { type: 'function', id: contract.name },
-    outcome: problem.status >= 500 ? 'failed' : 'denied',
-    code: problem.code,
-  });
+/** A refusal of something worth an event is one too. What was merely asked wrongly (400, 404, 409) is not, unless the contract says so. */
+function recordRefusal(exchange: HttpExchange, { ledger, refusals }: Services, problem: Problem): void {
+  const { contract, caller, parameters } = exchange;
+  const { audit, refusal } = contract;
+  if (caller?.kind !== 'tenant' || recordedWhereTheyArise.has(problem.code)) return;
+  const isDenial = problem.status === 403 || problem.status === 429;
+  const ofFunction = { type: 'function', id: contract.name };
+  const event = { outcome: isDenial ? 'denied' : 'failed', code: problem.code } as const;
+  if (refusal) {
+    // What is no such id may be anything, a secret in the wrong place too.
+    const id = contract.path?.safeParse(parameters).success ? parameters[refusal.parameter] : undefined;
+    const entity = id === undefined ? ofFunction : { type: refusal.entity, id };
+    refusals.record(caller, exchange.cause, { ...event, action: refusal.action, entity });
+  } else if (audit !== undefined && (isDenial || problem.status >= 500))
+    ledger.follow(caller.scope, exchange.cause, { ...event, action: audit, entity: ofFunction });
 }

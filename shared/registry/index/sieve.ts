@@ -1,13 +1,12 @@
 // Which places hold under every criterion of a search, and how well: a round a criterion, in which whatever has come through all before may come through.
 
 export class Sieve {
-  readonly #passed: Uint8Array;
+  readonly #passed: Uint16Array;
   readonly #scores: Uint16Array;
-  /** A search has fewer than 255 rounds: its texts are short. */
   #rounds = 0;
 
   constructor(places: number) {
-    this.#passed = new Uint8Array(places);
+    this.#passed = new Uint16Array(places);
     this.#scores = new Uint16Array(places);
   }
 

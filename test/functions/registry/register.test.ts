@@ -148,11 +148,39 @@ describe('POST /api/registry/agents/{id}/register', () => {
     problemOf(answer, 413, 'payload_too_large');
   });
 
-  test('refused, changes nothing', async () => {
-    await changesNothing(owner, tenant.id, async () => {
-      problemOf(await register('nobody', { card: {} }), 400, 'validation_failed');
-      problemOf(await register('Nobody', { card: cardOf('x') }), 400, 'validation_failed');
+  test('refused, changes nothing, and is an event of its own, of which one caller cannot make many', async () => {
+    const refused = await newTenant(local, { quotas: { maxAgents: 1 } });
+    const asker = new Asker(here, refused.key);
+    const own = await asker.post<{ FLOWGRID_API_TOKEN: string }>(`/tenants/${refused.id}/agents/bound/environment`);
+    await register('present', { card: cardOf('x') }, asker);
+    await asker.ask('PUT', `/tenants/${refused.id}/policies/no`, {
+      body: 'forbid(principal, action == Action::"agent:register", resource == Agent::"forbidden");',
+      headers: { 'content-type': 'text/plain' },
     });
+    const fails = async (times: number) => {
+      for (let count = 0; count < times; count++) problemOf(await register('nobody', { card: {} }, asker), 400, 'validation_failed');
+    };
+    await changesNothing(
+      asker,
+      refused.id,
+      async () => {
+        await fails(1);
+        problemOf(await register('Nobody', { card: cardOf('x') }, asker), 400, 'validation_failed');
+        problemOf(await register('forbidden', { card: cardOf('x') }, asker), 403, 'policy_denied');
+        problemOf(await register('late', { card: cardOf('x') }, asker), 429, 'quota_exceeded');
+        problemOf(await register('present', {}, new Asker(here, own.FLOWGRID_API_TOKEN)), 400, 'validation_failed');
+      },
+      ['validation_failed', 'validation_failed', 'policy_denied', 'quota_exceeded', 'validation_failed'].map(
+        (code) => `registration_failed ${code}`,
+      ),
+    );
+    await fails(20);
+    const events = (await settledTrail(asker, refused.id)).filter(({ action }) => action === 'registration_failed');
+    // Ten of the owner's, or twice as many where a minute ends meanwhile, and the one of the agent.
+    expect(events.length).toBeGreaterThanOrEqual(11);
+    expect(events.length).toBeLessThanOrEqual(21);
+    expect(events.at(-1)).toMatchObject({ entity: { type: 'agent', id: 'nobody' }, outcome: 'failed', new: { attempts: 1 } });
+    expect(events.find(({ code }) => code === 'policy_denied')).toMatchObject({ entity: { id: 'forbidden' }, outcome: 'denied' });
   });
 
   test('stands in the ledger, by whom it was done', async () => {
