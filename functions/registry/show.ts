@@ -5,7 +5,7 @@ import { http } from '../../shared/context/http.ts';
 import { reply } from '../../shared/context/reply.ts';
 import { Problem } from '../../shared/errors/problem.ts';
 import { isRunning } from '../../shared/registry/agent.ts';
-import { cardVersions } from '../../shared/registry/card/card.ts';
+import { type Card, cardIn, cardVersions } from '../../shared/registry/card/card.ts';
 import { AgentId } from '../../shared/scope/ids.ts';
 
 export const show = http({
@@ -21,12 +21,9 @@ export const show = http({
     const found = id.success ? await registry.find(scope, id.data) : undefined;
     if (!found || !(isRunning(found.agent) || identity.scopes.has('agents:manage'))) return new Problem('not_found');
     const { agent } = found;
-    const card = query.a2a === agent.cardVersion ? agent.original : query.a2a === '1.0' ? agent.card : undefined;
-    if (!card) {
-      return new Problem('validation_failed', {
-        errors: [{ pointer: '/query/a2a', message: `this card came as ${agent.cardVersion} and is served as that and as 1.0` }],
-      });
-    }
+    // `readCard` has made it.
+    const inner = agent.card as Card;
+    const card = cardIn(query.a2a, { version: agent.cardVersion, original: agent.original, card: inner });
     const tag = etagOf(found, query.a2a);
     return notModified(exchange, tag) ?? reply(200, card, { etag: tag });
   },

@@ -44,6 +44,25 @@ describe('GET /api/registry/agents/{id}', () => {
     });
   });
 
+  test('serves a newer card in older words', async () => {
+    const { supportedInterfaces, securityRequirements: _, capabilities: __, securitySchemes: ___, ...same } = cards['1.0'];
+    const older = {
+      ...same,
+      protocolVersion: '1.0',
+      url: supportedInterfaces[0].url,
+      preferredTransport: 'JSONRPC',
+      capabilities: { streaming: true },
+      supportsAuthenticatedExtendedCard: false,
+      securitySchemes: { main: { type: 'apiKey', in: 'header', name: 'X-Key' } },
+      security: [{ main: [] }],
+    };
+    for (const version of ['0.2', '0.3']) expect(await owner.get(`/api/registry/agents/card-10?a2a=${version}`)).toEqual(older);
+    expect(await owner.get('/api/registry/agents/card-03?a2a=0.2')).toEqual({
+      ...cards['0.3'],
+      additionalInterfaces: [{ url: 'https://agents.example/rest', transport: 'HTTP+JSON' }],
+    });
+  });
+
   test.for(['2.0', '0.1', '1', '', '1.0.0', 'latest'])('refuses a2a=%s', async (version) => {
     const { errors } = problemOf(await owner.ask('GET', `/api/registry/agents/card-10?a2a=${version}`), 400, 'validation_failed');
     expect(errors?.map(({ pointer }) => pointer)).toEqual(['/query/a2a']);

@@ -29,7 +29,9 @@ describe('a card', () => {
 
   it.each([
     ['0.2', { ...cardV02, protocolVersion: '0.2.6' }],
-    ['0.2', { ...cardV02, protocolVersion: '0.30' }],
+    ['0.2', { ...cardV02, protocolVersion: '0.2' }],
+    ['0.3', { ...cardV03, protocolVersion: '1.0' }],
+    ['0.3', { ...cardV03, protocolVersion: '0.20' }],
     ['0.3', { ...cardV03, protocolVersion: '0.3' }],
     ['1.0', { ...cardV10, url: 'https://geo.example', protocolVersion: '0.3.0' }],
   ])('is taken for %s by what tells the versions apart', (version, card) => {
@@ -87,10 +89,11 @@ describe('in the form of 1.0', () => {
     for (const old of [cardV02, cardV03]) expect(read(read(old).card)).toMatchObject({ version: '1.0' });
   });
 
-  it('keeps unknown fields, and a scheme of an unknown type as it is', () => {
-    const scheme = { type: 'pigeon', loft: 'north' };
+  it('keeps unknown fields', () => {
+    const scheme = { type: 'apiKey', in: 'query', name: 'k', loft: 'north' };
     const { card } = read({ ...cardV02, 'x-mine': [1], securitySchemes: { pigeon: scheme } });
-    expect(card).toMatchObject({ 'x-mine': [1], securitySchemes: { pigeon: scheme } });
+    const pigeon = { apiKeySecurityScheme: { location: 'query', name: 'k', loft: 'north' } };
+    expect(card).toMatchObject({ 'x-mine': [1], securitySchemes: { pigeon } });
   });
 
   it('does not change the original', () => {
@@ -127,6 +130,7 @@ describe('a bad card is told where it is wrong', () => {
 
   it('whatever its name for the version', () => {
     expect(faultsOf({ ...cardV03, url: '' })).toEqual(['url']);
+    expect(faultsOf({ ...cardV03, securitySchemes: { pigeon: { type: 'pigeon' } } })).toEqual(['securitySchemes.pigeon.type']);
     expect(faultsOf({ ...cardV03, additionalInterfaces: [{ url: 'https://a.example' }] })).toEqual(['additionalInterfaces.0.transport']);
   });
 });
