@@ -51,6 +51,7 @@ import { PolicyEngine } from './policy/decide.ts';
 import { PolicyStore } from './policy/policies.ts';
 import { QuotaCounters } from './quota/counters.ts';
 import { AgentEnvironments } from './registry/agent-environment.ts';
+import { CardSignatures } from './registry/card/signatures.ts';
 import { Registry } from './registry/registry.ts';
 import { PlatformScope } from './scope/maker.ts';
 import { Cosmos } from './storage/cosmos.ts';
@@ -156,11 +157,12 @@ export function compose(config: Config) {
     families: new TokenFamilies(store),
     check: ownTokens,
   });
+  const keySets = new KeySets(outbound);
   const authenticator = new Authenticator([
     new PlatformKeyCheck(config, platform, authFailures),
     apiKeys,
     ownTokens,
-    new ExternalTokenCheck(config, store, new KeySets(outbound)),
+    new ExternalTokenCheck(config, store, keySets),
     sessions,
     ...(config.devIdentity ? [new DevIdentity(tenantRecords)] : []),
   ]);
@@ -229,6 +231,7 @@ export function compose(config: Config) {
     doorbell,
     dispatcher: new Dispatcher(dispatching),
     dispatchSweep: new DispatchSweep({ bus, platform, platformDocuments, tenantRecords, activeQueues, doorbell }),
+    cardSignatures: new CardSignatures(tenantRecords, keySets),
     agentEnvironments: new AgentEnvironments({ config, ledger, signingKeys, keyHistory }),
     catalog,
     connections,

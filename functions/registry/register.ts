@@ -53,10 +53,12 @@ export const register = http({
   audit: 'agent.registered',
   refusal: { action: 'registration_failed', entity: 'agent', parameter: 'id' },
   secrets: ['signing.key', 'signing.previous.key', 'signing.next.key'],
-  handle: async ({ scope, identity, path, body, exchange }, { registry, signingKeys }) => {
+  handle: async ({ scope, identity, path, body, exchange }, { registry, signingKeys, cardSignatures }) => {
     if (identity.agentId !== undefined && identity.agentId !== path.id) return new Problem('agent_mismatch');
     const card = readCard(body.card);
     if ('errors' in card) return new Problem('validation_failed', { errors: faultsOf(card.errors, '/card') });
+    const signatures = await cardSignatures.check(scope, card);
+    if (signatures instanceof Problem) return signatures;
     const keys = await signingKeys.forRecipient(scope, path.id);
     if (!keys) return new Problem('dependency_unavailable', { detail: 'The tenant is still being made.', headers: { 'Retry-After': '1' } });
 
@@ -64,6 +66,7 @@ export const register = http({
     const registered = await registry.register(scope, exchange.cause, path.id, {
       ...rest,
       card,
+      signatures,
       ...(endpoint !== undefined && { endpoint }),
       ...(healthCheckUrl !== undefined && { healthCheckUrl }),
     });

@@ -277,6 +277,14 @@ export const catalogue = {
     explanation: 'At most two messaging keys of a tenant are in force, and the one before the last still verifies.',
     remedy: 'Wait until it does no more: `GET /tenants/{tenantId}/messaging/rotate` says when.',
   },
+  card_signature_invalid: {
+    status: 400,
+    title: 'Card signature invalid',
+    explanation:
+      'A signature of the agent card names a key that the tenant knows and does not verify by it, or the tenant takes signed cards alone and no signature verifies.',
+    remedy:
+      'Sign the card as it is sent (A2A 1.0, section 8.4) with a key of `settings.cardKeys`, or of a key set in `settings.cardKeyUrls`.',
+  },
   queue_not_ready: {
     status: 409,
     title: 'Queue not ready',

@@ -11,7 +11,8 @@ import type { Presented, Provider } from './authenticate.ts';
 import { type Compact, compactLimit, readClaims, readCompact } from './compact.ts';
 import type { TenantIdentity } from './identity.ts';
 import { type Issuer, Issuers } from './issuers.ts';
-import { type KeySets, keyAlgorithms } from './key-sets.ts';
+import type { KeySets } from './key-sets.ts';
+import { keyAlgorithms } from './public-jwk.ts';
 import { type Role, roleNames, roles } from './scopes.ts';
 import { verifyCompact } from './verify-compact.ts';
 

@@ -1,12 +1,13 @@
 // The keys that others sign with (JWKS, RFC 7517), by tenant and issuer. A slow or dead key server never fails a key that is known, and nobody can
 // make us ask for keys more than once a minute by naming ones that are not there.
-import { createPublicKey, type KeyObject } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import * as z from 'zod';
 import { now } from '../clock/clock.ts';
 import { fetchDocument } from '../outbound/document.ts';
 import type { Outbound } from '../outbound/outbound.ts';
 import type { TenantId } from '../scope/ids.ts';
+import { type PublicKey, readPublicKey } from './public-jwk.ts';
 
 /** Where an issuer's keys are: at `jwksUri`, or where its discovery document says (OpenID Connect Discovery 1.0, 4). */
 export interface KeySource {
@@ -20,14 +21,8 @@ export interface KeyHint {
   readonly alg: string;
 }
 
-interface Key {
-  readonly kid: string | undefined;
-  readonly fits: (alg: string) => boolean;
-  readonly key: KeyObject;
-}
-
 interface Entry {
-  keys: readonly Key[];
+  keys: readonly PublicKey[];
   readAt: number;
   /** The last fetch that a key which is not there has caused. */
   missedAt: number;
@@ -96,10 +91,10 @@ export class KeySets {
     return entry.flight;
   }
 
-  async #fetch({ issuer, jwksUri }: KeySource): Promise<Key[] | undefined> {
+  async #fetch({ issuer, jwksUri }: KeySource): Promise<PublicKey[] | undefined> {
     const address = jwksUri ?? (await this.#discover(issuer));
     const found = await this.#document(address, KeySet);
-    return found?.keys.flatMap((jwk) => readKey(jwk) ?? []).slice(0, maxKeys);
+    return found?.keys.flatMap((jwk) => readPublicKey(jwk) ?? []).slice(0, maxKeys);
   }
 
   async #discover(issuer: string): Promise<string | undefined> {
@@ -123,45 +118,3 @@ function pick({ keys, readAt }: Entry, { kid, alg }: KeyHint): KeyObject | undef
 
 const Discovery = z.object({ issuer: z.string(), jwks_uri: z.string() });
 const KeySet = z.object({ keys: z.array(z.unknown()).max(500) });
-
-const said = {
-  kid: z.string().max(256).optional(),
-  use: z.literal('sig').optional(),
-  key_ops: z
-    .array(z.string())
-    .refine((ops) => ops.includes('verify'))
-    .optional(),
-  alg: z.string().optional(),
-};
-const base64url = z.string().regex(/^[A-Za-z0-9_-]+$/);
-
-/** Public keys alone, with their public members alone; RSA from 2,048 to 8,192 bits. What is anything else is left out. */
-const Jwk = z.discriminatedUnion('kty', [
-  z.object({ ...said, kty: z.literal('RSA'), n: base64url.min(342).max(1_366), e: base64url.max(6) }),
-  z.object({ ...said, kty: z.literal('EC'), crv: z.enum(['P-256', 'P-384', 'P-521']), x: base64url.max(88), y: base64url.max(88) }),
-  z.object({ ...said, kty: z.literal('OKP'), crv: z.literal('Ed25519'), x: base64url.length(43) }),
-]);
-
-const algorithmsOf: Readonly<Record<string, readonly string[]>> = {
-  RSA: ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'],
-  'P-256': ['ES256'],
-  'P-384': ['ES384'],
-  'P-521': ['ES512'],
-  Ed25519: ['EdDSA', 'Ed25519'],
-};
-
-/** The algorithms there are keys for: all of them asymmetric. */
-export const keyAlgorithms: readonly string[] = Object.values(algorithmsOf).flat();
-
-function readKey(jwk: unknown): Key | undefined {
-  const parsed = Jwk.safeParse(jwk);
-  if (!parsed.success) return undefined;
-  const { kid, use: _use, key_ops: _ops, alg: only, ...material } = parsed.data;
-  const algorithms = algorithmsOf['crv' in material ? material.crv : 'RSA'] ?? [];
-  try {
-    const key = createPublicKey({ key: material, format: 'jwk' });
-    return { kid, key, fits: (alg) => algorithms.includes(alg) && (only === undefined || only === alg) };
-  } catch {
-    return undefined;
-  }
-}

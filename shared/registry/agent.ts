@@ -5,6 +5,7 @@ import { now } from '../clock/clock.ts';
 import { AgentId } from '../scope/ids.ts';
 import type { DocumentKind } from '../storage/documents.ts';
 import { cardVersions } from './card/card.ts';
+import { CardSignature } from './card/signatures.ts';
 import { type Heartbeat, Signs } from './lease.ts';
 
 const CardBody = z.record(z.string(), z.unknown());
@@ -21,6 +22,8 @@ export const Agent = z.strictObject({
   original: CardBody,
   /** The 1.0 form. */
   card: CardBody,
+  /** What its signatures were worth when it was registered; absent where it has none. */
+  signatures: z.array(CardSignature).optional(),
   skills: z.array(z.string()),
   tags: z.array(z.string()),
   ttlSeconds: z.int(),
@@ -54,13 +57,14 @@ export const AgentView = z
     heartbeat: z.object({ at: z.iso.datetime(), ...Signs.shape }).optional(),
     metadata: z.record(z.string(), z.unknown()),
     card: CardBody,
+    signatures: z.array(CardSignature).optional(),
   })
   .meta({ id: 'Agent' });
 export type AgentView = z.infer<typeof AgentView>;
 
 /** The agent's lease is the one that holds, its heartbeats counted in. */
 export function viewOf(agent: Omit<Agent, 'original'>, heartbeat?: Heartbeat): AgentView {
-  const { agentId, delivery, ttlSeconds, leaseUntil, metadata, card } = agent;
+  const { agentId, delivery, ttlSeconds, leaseUntil, metadata, card, signatures } = agent;
   return {
     agentId,
     status: isRunning(agent) ? 'running' : 'expired',
@@ -69,6 +73,7 @@ export function viewOf(agent: Omit<Agent, 'original'>, heartbeat?: Heartbeat): A
     ...(heartbeat && { heartbeat: signsOf(heartbeat) }),
     metadata,
     card,
+    ...(signatures && { signatures }),
   };
 }
 

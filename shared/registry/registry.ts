@@ -14,6 +14,7 @@ import type { TenantStore } from '../storage/tenant-store.ts';
 import type { TenantRecords } from '../tenancy/tenant.ts';
 import { type Agent, Agents, type AgentView, AuditedAgent, queueOf, viewOf } from './agent.ts';
 import type { ReadCard } from './card/card.ts';
+import type { CardSignature } from './card/signatures.ts';
 import { AgentIndexes } from './index/agent-indexes.ts';
 import type { Criteria, Page, Position } from './index/search-index.ts';
 import { bytesOf, KeptAgent } from './kept-agent.ts';
@@ -22,6 +23,7 @@ import { readRevision, tellRevision } from './revision.ts';
 
 export interface Registration {
   readonly card: ReadCard;
+  readonly signatures: readonly CardSignature[];
   readonly delivery: 'pull' | 'push';
   readonly endpoint?: string;
   readonly dedicatedQueue: boolean;
@@ -274,7 +276,7 @@ function reachOf(agent: KeptAgent): Reach {
 }
 
 function agentOf(agentId: AgentId, registration: Registration, registeredAt: string | undefined): Agent {
-  const { card, ttlSeconds, endpoint, healthCheckUrl, delivery, dedicatedQueue, metadata } = registration;
+  const { card, signatures, ttlSeconds, endpoint, healthCheckUrl, delivery, dedicatedQueue, metadata } = registration;
   return {
     agentId,
     delivery,
@@ -286,6 +288,7 @@ function agentOf(agentId: AgentId, registration: Registration, registeredAt: str
     cardVersion: card.version,
     original: card.original,
     card: card.card,
+    ...(signatures.length > 0 && { signatures: [...signatures] }),
     skills: card.card.skills.map(({ id }) => id),
     tags: [...new Set(card.card.skills.flatMap(({ tags }) => tags))],
     leaseUntil: iso(now() + ttlSeconds * 1_000),

@@ -64,7 +64,8 @@ export class TenantChanges {
     if (faults.length > 0) return new Problem('validation_failed', { errors: faults });
     return this.#write(scope, cause, 'tenant.updated', precondition, (tenant) => {
       const { name = tenant.name, tier = tenant.tier } = change;
-      const settings = { redirectUris: change.settings?.redirectUris ?? tenant.settings.redirectUris };
+      const { redirectUris = tenant.settings.redirectUris, ...others } = change.settings ?? {};
+      const settings = { ...tenant.settings, ...others, redirectUris };
       const flags = merged(tenant.flags, change.flags ?? {});
       const next = { ...tenant, name, tier, settings, flags, quotas: merged(tenant.quotas, change.quotas ?? {}) };
       const placement = merged(tenant.placement, change.placement ?? {});
@@ -173,14 +174,18 @@ export class TenantChanges {
     return stored ? tenants.show(stored) : new Problem('not_found');
   }
 
-  /** An address that people are sent to is compared as it stands, so it must be one: https, or this machine's own in development. */
-  #faultsOf({ settings }: TenantChange): Fault[] {
-    return (settings?.redirectUris ?? []).flatMap((address, at) => {
+  /** An address of the settings is compared as it stands, so it must be one: https, or this machine's own in development. */
+  #faultsOf({ settings = {} }: TenantChange): Fault[] {
+    return [...this.#faultsIn('redirectUris', settings.redirectUris), ...this.#faultsIn('cardKeyUrls', settings.cardKeyUrls)];
+  }
+
+  #faultsIn(name: string, addresses: readonly string[] = []): Fault[] {
+    return addresses.flatMap((address, at) => {
       const url = new URL(address);
       const isLocal = this.#services.config.outboundLoopback && ['127.0.0.1', '[::1]', 'localhost'].includes(url.hostname);
       const isSound =
         (url.protocol === 'https:' || isLocal) && url.hash === '' && !address.includes('#') && url.username === '' && url.password === '';
-      return isSound ? [] : [{ pointer: `/settings/redirectUris/${at}`, message: 'not an https address without fragment and credentials' }];
+      return isSound ? [] : [{ pointer: `/settings/${name}/${at}`, message: 'not an https address without fragment and credentials' }];
     });
   }
 }

@@ -1,6 +1,7 @@
 // The record of a tenant, and the look at it that every call takes.
 import * as z from 'zod';
 import { Problem } from '../errors/problem.ts';
+import { PinnedJwk } from '../identity/public-jwk.ts';
 import { meterNames, tierNames } from '../quota/tiers.ts';
 import { TenantId } from '../scope/ids.ts';
 import type { CandidateScope, TenantScope } from '../scope/scope.ts';
@@ -11,8 +12,20 @@ import type { TenantStore } from '../storage/tenant-store.ts';
 export const provisioningSteps = ['key', 'data-key', 'messaging-secret', 'queues'] as const;
 export type ProvisioningStep = (typeof provisioningSteps)[number];
 
-/** Where people may be sent back to; matched as a whole, character by character. */
-export const Settings = z.strictObject({ redirectUris: z.array(z.url({ protocol: /^https?$/ }).max(2_048)).max(20) });
+export const Settings = z.strictObject({
+  /** Where people may be sent back to; matched as a whole, character by character. */
+  redirectUris: z.array(z.url({ protocol: /^https?$/ }).max(2_048)).max(20),
+  /** Whose signatures of agents' cards are believed. */
+  cardKeys: z.array(PinnedJwk).max(20).optional(),
+  /** Key sets that a card's signature may name (`jku`), matched as a whole. */
+  cardKeyUrls: z
+    .array(z.url({ protocol: /^https?$/ }).max(500))
+    .max(10)
+    .optional(),
+  /** Whether an agent's card must bear a signature that verifies; optional unless stated. */
+  signedCards: z.enum(['optional', 'required']).optional(),
+});
+export type Settings = z.infer<typeof Settings>;
 
 export const FlagName = z
   .string()
