@@ -23,11 +23,15 @@ export function checkIfMatch({ request }: Pick<HttpExchange, 'request'>, stored:
   return undefined;
 }
 
-/** For a GET: the 304 when If-None-Match names this tag, weakly or not. */
-export function notModified({ request }: Pick<HttpExchange, 'request'>, tag: string): Reply | undefined {
+/** For a GET: the 304 when If-None-Match names this tag, weakly or not. `headers`: what a 200 would say of keeping it (RFC 9110, 15.4.5). */
+export function notModified(
+  { request }: Pick<HttpExchange, 'request'>,
+  tag: string,
+  headers: Readonly<Record<string, string>> = {},
+): Reply | undefined {
   const header = request.headers.get('if-none-match');
   if (header === null || !(isAny(header) || tagsOf(header).map(strong).includes(tag))) return undefined;
-  return { status: 304, raw: null, headers: { etag: tag } };
+  return { status: 304, raw: null, headers: { ...headers, etag: tag } };
 }
 
 function isAny(header: string): boolean {

@@ -22,6 +22,8 @@ const own = '200';
 
 /** By method and route. */
 export const samples: Readonly<Record<string, Sample>> = {
+  'GET /.well-known/agent-card.json': { asAnother: open },
+  'GET /.well-known/ai-catalog.json': { asAnother: open },
   'GET /.well-known/jwks.json': { asAnother: open },
   'GET /.well-known/oauth-protected-resource': { asAnother: open },
   'GET /.well-known/openid-configuration': { asAnother: open },

@@ -77,6 +77,8 @@ describe('GET /api/openapi.json', () => {
     const { document } = await judgeOf(local.api);
     const open = rowsOf(document).filter(({ operation }) => operation.security.length === 0);
     expect(open.map(({ path }) => path).sort()).toEqual([
+      '/.well-known/agent-card.json',
+      '/.well-known/ai-catalog.json',
       '/.well-known/jwks.json',
       '/.well-known/oauth-protected-resource',
       '/.well-known/openid-configuration',
