@@ -176,8 +176,8 @@ export function compose(config: Config) {
   const messageHandling = new MessageHandling({ store, bus, ledger, outbound, registry, signingKeys });
   const activeQueues = new ActiveQueues(platformDocuments, platform);
   const doorbell = new Doorbell({ platformDocuments, bus, platform, activeQueues });
-  const refusals = new MessageRefusals(ledger);
-  const dispatching = { platformDocuments, platform, tenantRecords, bus, ledger, signingKeys, replays, messageHandling, refusals };
+  const messageRefusals = new MessageRefusals(ledger);
+  const dispatching = { platformDocuments, platform, tenantRecords, bus, ledger, signingKeys, replays, messageHandling, messageRefusals };
   const catalog = new Catalog(config);
   const connections = new ConnectionService({ store, vault, dataKeys, ledger, catalog });
 
@@ -227,7 +227,6 @@ export function compose(config: Config) {
     queues,
     registry,
     messageHandling,
-    refusals,
     doorbell,
     dispatcher: new Dispatcher(dispatching),
     dispatchSweep: new DispatchSweep({ bus, platform, platformDocuments, tenantRecords, activeQueues, doorbell }),

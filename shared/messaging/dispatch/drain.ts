@@ -26,7 +26,7 @@ export interface DrainServices {
   readonly signingKeys: SigningKeys;
   readonly replays: ReplayStore;
   readonly messageHandling: Pick<MessageHandling, 'handle'>;
-  readonly refusals: MessageRefusals;
+  readonly messageRefusals: MessageRefusals;
 }
 
 /** A turn starts work for so long. What it has started ends within a push's 30 s, and so before the lease of its slot. */
@@ -140,7 +140,7 @@ export class Drain {
   }
 
   #refuse({ messageId }: ReceivedMessage, reason: keyof typeof descriptions): Verdict {
-    this.#services.refusals.record({ tenantId: this.#candidate.tenantId, queue: this.#queueName, messageId, reason });
+    this.#services.messageRefusals.record({ tenantId: this.#candidate.tenantId, queue: this.#queueName, messageId, reason });
     return { kind: 'dead-letter', reason, description: descriptions[reason] };
   }
 

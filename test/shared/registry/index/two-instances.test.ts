@@ -85,6 +85,7 @@ function register({ registry }: Services, scope: TenantScope, id: string, ttlSec
   const endpoint = 'https://agents.example/hook';
   return registry.register(scope, cause, AgentId.parse(id), {
     card,
+    signatures: [],
     delivery: 'push',
     endpoint,
     dedicatedQueue: false,
