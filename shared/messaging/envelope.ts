@@ -1,6 +1,7 @@
 // The envelope every message travels in (api.md, "On the wire") and its verification, for the control plane and for agents alike.
 import * as z from 'zod';
-import { isSignedBy, signedUnder, type VerificationKey } from './signature.ts';
+import { canonical } from './canonical.ts';
+import { isSignatureOf, signedUnder, type VerificationKey } from './signature.ts';
 
 export const Envelope = z
   .strictObject({
@@ -47,35 +48,56 @@ export const maxAgeMs = 24 * 60 * 60_000;
 /** A timestamp may be this far ahead of our clock. */
 const skewMs = 5 * 60_000;
 
+/** A payload that has a canonical form is JSON, and need not be walked a second time. */
+const Received = Envelope.extend({ payload: z.custom<Envelope['payload']>((payload) => payload !== undefined) });
+
 /**
  * Checks in this order: size, schema, tenant equals the entity's, recipient, key id, signature, age (architecture 6). The replay check is the
  * receiver's, who knows what it has seen. Never throws, whatever was received.
  */
 export function verifyEnvelope(received: unknown, expectation: Expectation): Verified {
-  try {
-    return verify(received, expectation);
-  } catch {
-    // Nested too deep to be walked, or a text that is no Unicode: it has no canonical form, so nobody can have signed it.
-    return { refused: 'envelope_invalid' };
-  }
+  const text = unsignedText(received);
+  if (sizeOf(received, text) > maxBytes) return { refused: 'too_large' };
+  if (text === undefined) return { refused: 'envelope_invalid' };
+  const parsed = Received.safeParse(received);
+  return parsed.success ? verify(parsed.data, text, expectation) : { refused: 'envelope_invalid' };
 }
 
-function verify(received: unknown, { tenantId, recipient, keys, now }: Expectation): Verified {
-  if (Buffer.byteLength(JSON.stringify(received) ?? '') > maxBytes) return { refused: 'too_large' };
-  const parsed = Envelope.safeParse(received);
-  if (!parsed.success) return { refused: 'envelope_invalid' };
-  // What was received is checked, not what the schema made of it, which leaves `__proto__` out. The schema has found it to be an object.
-  const { signature: _, ...unsigned } = received as Envelope;
-  const { signature } = parsed.data;
-  if (unsigned.tenantId !== tenantId) return { refused: 'tenant_mismatch' };
-  if (unsigned.to !== recipient) return { refused: 'recipient_mismatch' };
+/** `text` is that of what was received, not of what the schema made of it. */
+function verify(envelope: Envelope, text: string, { tenantId, recipient, keys, now }: Expectation): Verified {
+  const { signature } = envelope;
+  if (envelope.tenantId !== tenantId) return { refused: 'tenant_mismatch' };
+  if (envelope.to !== recipient) return { refused: 'recipient_mismatch' };
   if (signature === undefined) return { refused: 'signature_missing' };
   const keyId = signedUnder(signature);
   const key = keys.find((each) => each.keyId === keyId);
   if (!key) return { refused: keyId === undefined ? 'signature_invalid' : 'key_unknown' };
-  if (!isSignedBy(unsigned, signature, key)) return { refused: 'signature_invalid' };
-  const sentAt = Date.parse(unsigned.timestamp);
+  if (!isSignatureOf(text, signature, key)) return { refused: 'signature_invalid' };
+  const sentAt = Date.parse(envelope.timestamp);
   if (sentAt < now - maxAgeMs || sentAt > now + skewMs) return { refused: 'expired' };
-  if (unsigned.expiresAt !== undefined && Date.parse(unsigned.expiresAt) <= now) return { refused: 'expired' };
-  return { envelope: parsed.data };
+  if (envelope.expiresAt !== undefined && Date.parse(envelope.expiresAt) <= now) return { refused: 'expired' };
+  return { envelope };
+}
+
+/** What is signed; undefined for what is no object, nested too deep or a text that is no Unicode: nobody can have signed it. */
+function unsignedText(received: unknown): string | undefined {
+  if (typeof received !== 'object' || received === null) return undefined;
+  try {
+    const { signature: _, ...unsigned }: { signature?: unknown } = received;
+    return canonical(unsigned);
+  } catch {
+    return undefined;
+  }
+}
+
+/** In bytes of JSON: the canonical form differs in the order of members alone. 0 for what JSON cannot write, which is no envelope either. */
+function sizeOf(received: unknown, text: string | undefined): number {
+  try {
+    if (text === undefined) return Buffer.byteLength(JSON.stringify(received) ?? '');
+    // `text` is that of an object.
+    const { signature } = received as { signature?: unknown };
+    return Buffer.byteLength(text) + (signature === undefined ? 0 : 13 + Buffer.byteLength(JSON.stringify(signature)));
+  } catch {
+    return 0;
+  }
 }
