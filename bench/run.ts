@@ -13,6 +13,7 @@ const benches: Record<string, () => Promise<{ bench: () => Promise<Figure[]> }>>
   cosmos: () => import('./cosmos.ts'),
   'service-bus': () => import('./service-bus.ts'),
   ledger: () => import('./ledger.ts'),
+  envelope: () => import('./envelope.ts'),
   messages: () => import('./messages.ts'),
   victim: () => import('./victim.ts'),
   idle: () => import('./idle.ts'),
