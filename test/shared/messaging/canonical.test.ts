@@ -1,5 +1,6 @@
 // The canonical form: RFC 8785's own examples, and the laws that make it one form for one value.
 import { readFileSync } from 'node:fs';
+import canonicalize from 'canonicalize';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { canonical } from '../../../shared/messaging/canonical.ts';
@@ -31,7 +32,40 @@ describe('RFC 8785', () => {
   });
 });
 
+describe('the six pairs of the author of RFC 8785', () => {
+  const pair = (side: string, name: string) =>
+    readFileSync(new URL(`../../vectors/rfc8785/cyberphone/${side}/${name}.json`, import.meta.url), 'utf8');
+
+  it.each(['arrays', 'french', 'structures', 'unicode', 'values', 'weird'])('%s', (name) => {
+    expect(canonical(JSON.parse(pair('input', name)))).toBe(pair('output', name));
+  });
+});
+
 describe('the canonical form', () => {
+  it('is that of another implementation', () => {
+    fc.assert(
+      fc.property(jsonValues, (value) => {
+        expect(canonical(value)).toBe(canonicalize(value));
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
+  it('is that of another implementation for many members, long texts and numbers of all sizes', () => {
+    const texts = fc.oneof(
+      fc.string({ unit: 'binary' }),
+      fc.string({ minLength: 90, maxLength: 120 }),
+      fc.constantFrom('"', '\\', '\x7f', '\u2028'),
+    );
+    const values = fc.oneof(texts, fc.double({ noNaN: true, noDefaultInfinity: true }), fc.integer(), fc.boolean(), fc.constant(null));
+    fc.assert(
+      fc.property(fc.dictionary(texts, fc.array(values, { maxLength: 5 }), { maxKeys: 40 }), (value) => {
+        expect(canonical(value)).toBe(canonicalize(value));
+      }),
+      { numRuns: 500 },
+    );
+  });
+
   it('means the same value', () => {
     fc.assert(
       fc.property(jsonValues, (value) => {
@@ -69,6 +103,8 @@ describe('the canonical form', () => {
     ['a bigint', 1n],
     ['a function', () => 1],
     ['a symbol', Symbol('s')],
+    ['an object of a class', { at: new Date(0) }],
+    ['bytes', [Buffer.from('a')]],
     ['a lone surrogate', ['\ud800']],
     ['a lone surrogate in a name', { '\udfff': 1 }],
   ])('is none for %s', (_, value) => {

@@ -74,6 +74,34 @@ describe('an envelope', () => {
     expect(refusal(JSON.parse(text.replace('{"query"', '{"__proto__":{"admin":true},"query"')))).toBe('signature_invalid');
   });
 
+  it('with an object of a class in it is invalid, though it would say the same', () => {
+    const { signature } = signed({ ...unsigned, payload: {} });
+    expect(refusal({ ...unsigned, payload: {}, signature })).toBe('accepted');
+    expect(refusal({ ...unsigned, payload: new Map(), signature })).toBe('envelope_invalid');
+  });
+
+  it('is too large whatever else is wrong with it', () => {
+    const large = 'x'.repeat(250_000);
+    for (const received of [large, [large], { a: large }, { ...signed(), signature: [large] }, { ...signed(), payload: ['\ud800', large] }])
+      expect(refusal(received)).toBe('too_large');
+  });
+
+  it('is measured as its JSON is', () => {
+    const members = fc.oneof(jsonValues, fc.constant(undefined));
+    fc.assert(
+      fc.property(fc.dictionary(fc.string({ unit: 'binary' }), members), members, (other, signature) => {
+        const received = { messageId: 'm', filling: 'x'.repeat(249_000), ...other, signature };
+        const room = 250_000 - Buffer.byteLength(JSON.stringify(received));
+        fc.pre(room >= 0);
+        const filled = (length: number) => ({ ...received, filling: received.filling + 'x'.repeat(length) });
+        fc.pre(!('filling' in other));
+        expect(refusal(filled(room))).toBe('envelope_invalid');
+        expect(refusal(filled(room + 1))).toBe('too_large');
+      }),
+      { numRuns: 50 },
+    );
+  });
+
   it('is too large above 250,000 bytes of UTF-8', () => {
     const room = 250_000 - Buffer.byteLength(JSON.stringify(signed({ ...unsigned, payload: '' })));
     expect(refusal(signed({ ...unsigned, payload: 'x'.repeat(room) }))).toBe('accepted');
