@@ -239,7 +239,7 @@ export function compose(config: Config) {
       crossTenant.flush();
       refusals.flush();
       authFailures.flush();
-      refusals.flush();
+      messageRefusals.flush();
       await Promise.all([ledger.flush(), keyHistory.flush()]);
       await auditSink?.close();
       await Promise.all([bus.close(), outbound.close()]);

@@ -18,12 +18,13 @@ export const listenToken = http({
   answers: { 200: Token },
   audit: 'queue.token_issued',
   secrets: ['token'],
-  handle: async ({ scope, identity, body, exchange }, { queues, registry, ledger }) => {
+  handle: async ({ scope, identity, body, exchange }, { config, queues, registry, ledger }) => {
     const agentId = agentOfQueue(scope, body.queue);
     if (agentId === undefined) return new Problem('not_found', { detail: 'Only the own queue of an agent can be listened at.' });
     if (identity.agentId !== undefined && identity.agentId !== agentId) return new Problem('agent_mismatch');
     if (identity.agentId === undefined)
       return new Problem('agent_mismatch', { detail: 'The token is for the agent itself: use a credential bound to it.' });
+    if (!config.directReceive) return new Problem('direct_receive_off');
     const found = await registry.find(scope, agentId);
     if (found?.agent.delivery !== 'pull') return new Problem('agent_not_found');
     const token = await queues.listenToken(scope, agentId);

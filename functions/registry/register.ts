@@ -53,8 +53,12 @@ export const register = http({
   audit: 'agent.registered',
   refusal: { action: 'registration_failed', entity: 'agent', parameter: 'id' },
   secrets: ['signing.key', 'signing.previous.key', 'signing.next.key'],
-  handle: async ({ scope, identity, path, body, exchange }, { registry, signingKeys, cardSignatures }) => {
+  handle: async ({ scope, identity, path, body, exchange }, { config, registry, signingKeys, cardSignatures }) => {
     if (identity.agentId !== undefined && identity.agentId !== path.id) return new Problem('agent_mismatch');
+    if (body.delivery === 'pull' && !config.directReceive)
+      return new Problem('validation_failed', {
+        errors: [{ pointer: '/delivery', message: 'agents are pushed to here: register with "push"' }],
+      });
     const card = readCard(body.card);
     if ('errors' in card) return new Problem('validation_failed', { errors: faultsOf(card.errors, '/card') });
     const signatures = await cardSignatures.check(scope, card);

@@ -39,6 +39,7 @@ const Settings = z.object({
     })
     .pipe(z.record(z.string().regex(/^[a-z][a-zA-Z0-9.-]{0,63}$/), z.boolean()))
     .prefault('{}'),
+  FLOWGRID_DIRECT_RECEIVE: flag.default(true),
   FLOWGRID_BACKUP_DAYS: z.coerce.number().int().min(0).max(3_650).default(30),
   FLOWGRID_LEDGER_ARCHIVE_DAYS: z.coerce.number().int().min(1).max(3_650).default(90),
   FLOWGRID_AUDIT_SINK: z
@@ -105,6 +106,8 @@ export interface Config {
   readonly devIdentity: boolean;
   /** Feature flags that hold where a tenant has no exception. */
   readonly flags: Readonly<Record<string, boolean>>;
+  /** Whether agents may listen at queues of their own; without it every agent is pushed to, and the namespaces need no local authentication. */
+  readonly directReceive: boolean;
   /** How long the database's backups go back (Cosmos DB, continuous backup: 30 days): until then what is erased is in them. */
   readonly backupDays: number;
   /** Days of the ledger that are older than this many are moved to Blob Storage. */
@@ -184,6 +187,7 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
     signIn,
     devIdentity: settings.FLOWGRID_DEV_IDENTITY,
     flags: settings.FLOWGRID_FLAGS,
+    directReceive: settings.FLOWGRID_DIRECT_RECEIVE,
     backupDays: settings.FLOWGRID_BACKUP_DAYS,
     ledgerArchiveDays: settings.FLOWGRID_LEDGER_ARCHIVE_DAYS,
     auditSink: settings.FLOWGRID_AUDIT_SINK,

@@ -285,6 +285,12 @@ export const catalogue = {
     remedy:
       'Sign the card as it is sent (A2A 1.0, section 8.4) with a key of `settings.cardKeys`, or of a key set in `settings.cardKeyUrls`.',
   },
+  direct_receive_off: {
+    status: 409,
+    title: 'Direct receive is off',
+    explanation: 'In this deployment no agent listens at a queue: every agent is pushed to.',
+    remedy: 'Register the agent with `delivery: "push"` and an endpoint.',
+  },
   queue_not_ready: {
     status: 409,
     title: 'Queue not ready',
