@@ -169,11 +169,12 @@ export function compose(config: Config) {
   const quotas = new QuotaCounters(store, tenantRecords);
 
   const signingKeys = new SigningKeys(store, vault);
+  const claims = new ClaimChecks(blobs);
   const dataKeys = new DataKeys(store, vault);
   const queues = new AgentQueues({ store, vault, bus, busAdministration, platform });
   const registry = new Registry({ store, ledger, queues, records: tenantRecords });
   const replays = new ReplayStore(store);
-  const messageHandling = new MessageHandling({ store, bus, ledger, outbound, registry, signingKeys });
+  const messageHandling = new MessageHandling({ store, bus, ledger, outbound, registry, signingKeys, claims });
   const activeQueues = new ActiveQueues(platformDocuments, platform);
   const doorbell = new Doorbell({ platformDocuments, bus, platform, activeQueues });
   const messageRefusals = new MessageRefusals(ledger);
@@ -221,7 +222,7 @@ export function compose(config: Config) {
     quotas,
     signingKeys,
     keyRotation: new KeyRotation({ store, vault, bus, ledger, platform }),
-    claims: new ClaimChecks(blobs),
+    claims,
     replays,
     dataKeys,
     queues,

@@ -58,6 +58,13 @@ export class ClaimChecks {
     return content && this.#store(scope, message, content);
   }
 
+  /** The payload as it is, a check with a fresh address. One whose content is gone keeps its own. */
+  async renew(scope: TenantScope, { messageId, payload }: Pick<Envelope, 'messageId' | 'payload'>): Promise<Payload> {
+    const check = ClaimCheck.safeParse(payload).data;
+    const found = check && (await this.link(scope, messageId));
+    return found ? { $claim: { ...check.$claim, url: found.link.url } } : payload;
+  }
+
   /** A fresh address for who reads late, and whom the message is for; undefined when there is no such claim. */
   async link(scope: TenantScope, messageId: string): Promise<{ readonly to: string; readonly link: ClaimLink } | undefined> {
     const place = placeOf(messageId);

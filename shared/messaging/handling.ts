@@ -11,6 +11,7 @@ import { AgentId } from '../scope/ids.ts';
 import type { TenantScope } from '../scope/scope.ts';
 import type { TenantStore } from '../storage/tenant-store.ts';
 import { continueTrace } from '../telemetry/trace.ts';
+import type { ClaimChecks } from './claims.ts';
 import { type Envelope, maxAgeMs } from './envelope.ts';
 import { Orchestrator } from './orchestrator.ts';
 import { PushDelivery } from './push.ts';
@@ -25,7 +26,11 @@ interface Services {
   readonly outbound: Outbound;
   readonly registry: Registry;
   readonly signingKeys: SigningKeys;
+  readonly claims: ClaimChecks;
 }
+
+/** A large payload's address is given anew beyond this age. */
+const freshMs = 5 * 60_000;
 
 export class MessageHandling {
   readonly #services: Services;
@@ -79,10 +84,10 @@ export class MessageHandling {
         reason: 'no_handler',
         description: `the platform does not understand ${envelope.messageType}, and no agent with metadata.orchestrator is registered`,
       };
-    const key = await this.#services.signingKeys.of(scope, reach.agentId);
-    if (!key) return { kind: 'retry', afterMs: 1_000, counts: false };
-    const { signature: _, ...unsigned } = { ...envelope, to: reach.agentId };
-    return this.#handOver(scope, { ...unsigned, signature: sign(unsigned, key) }, reach, delivery);
+    const { messageId } = envelope;
+    const payload = await this.#services.claims.repack(scope, envelope, { messageId, to: reach.agentId });
+    if (payload === undefined) return { kind: 'dead-letter', reason: 'handler_failed', description: 'its payload is gone' };
+    return this.#handOver(scope, await this.#signAnew(scope, { ...envelope, to: reach.agentId, payload }), reach, delivery);
   }
 
   /** Also to an agent whose lease has ended: the message was accepted while it ran, and its endpoint is all that is needed. */
@@ -90,7 +95,7 @@ export class MessageHandling {
     if (reach.delivery === 'pull') return this.#passOn(scope, envelope, reach, delivery);
     if (reach.endpoint === undefined) return { kind: 'dead-letter', reason: 'endpoint_gone', description: 'the agent has no endpoint' };
     const startedAt = now();
-    const verdict = await this.#push.deliver(scope, envelope, reach.endpoint, delivery);
+    const verdict = await this.#push.deliver(scope, await this.#readable(scope, envelope), reach.endpoint, delivery);
     if (verdict.kind === 'complete') {
       await this.#note(scope, envelope, delivery, {
         action: 'message.delivered',
@@ -99,6 +104,19 @@ export class MessageHandling {
       });
     }
     return verdict;
+  }
+
+  /** The address of a large payload is good for minutes, and this may be a late try. */
+  async #readable(scope: TenantScope, envelope: Envelope): Promise<Envelope> {
+    if (Date.parse(envelope.timestamp) > now() - freshMs) return envelope;
+    const payload = await this.#services.claims.renew(scope, envelope);
+    return payload === envelope.payload ? envelope : this.#signAnew(scope, { ...envelope, payload });
+  }
+
+  async #signAnew(scope: TenantScope, { signature: _, ...unsigned }: Envelope): Promise<Envelope> {
+    const key = await this.#services.signingKeys.of(scope, unsigned.to);
+    if (!key) throw new Error('a tenant with messages has a signing key');
+    return { ...unsigned, signature: sign(unsigned, key) };
   }
 
   /** To the queue the agent listens at: it came to `orchestrator`, or for an agent that has changed from push to pull. */

@@ -4,6 +4,7 @@ import { now } from '../clock/clock.ts';
 import { Problem } from '../errors/problem.ts';
 import type { Cause } from '../ledger/event.ts';
 import type { Ledger } from '../ledger/ledger.ts';
+import { Signs } from '../registry/lease.ts';
 import type { Registry } from '../registry/registry.ts';
 import { AgentId } from '../scope/ids.ts';
 import type { TenantScope } from '../scope/scope.ts';
@@ -12,17 +13,8 @@ import type { Envelope } from './envelope.ts';
 import { UsageReported, UsageReports } from './usage-reports.ts';
 import type { Verdict } from './verdict.ts';
 
-/** As `POST …/heartbeat` takes it. */
-const Heartbeat = z
-  .strictObject({
-    load: z.number().min(0).max(1_000_000).exactOptional(),
-    metrics: z
-      .record(z.string().min(1).max(64), z.number())
-      .refine((metrics) => Object.keys(metrics).length <= 32, 'has more than 32 members')
-      .exactOptional(),
-  })
-  .nullable()
-  .transform((signs) => signs ?? {});
+/** As `POST …/heartbeat` takes it; `null` says nothing but that the agent lives. */
+const Heartbeat = Signs.nullable().transform((signs) => signs ?? {});
 
 const Progress = z.strictObject({
   taskId: z.string().min(1).max(128),
@@ -71,7 +63,7 @@ export class Orchestrator {
   }
 
   /** An agent that is not registered any more has no lease, and a sign of life that was under way for longer than a lease is none: both come to nothing. */
-  async #heartbeat(scope: TenantScope, cause: Cause, { agentId, timestamp }: Envelope, signs: z.infer<typeof Heartbeat>): Promise<void> {
+  async #heartbeat(scope: TenantScope, cause: Cause, { agentId, timestamp }: Envelope, signs: Signs): Promise<void> {
     const { registry } = this.#services;
     const sender = AgentId.parse(agentId);
     const found = await registry.find(scope, sender);

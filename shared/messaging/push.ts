@@ -36,7 +36,7 @@ export class PushDelivery {
   /** `envelope` is signed for the agent it is addressed to, whose endpoint this is. */
   async deliver(scope: TenantScope, envelope: Envelope, endpoint: string, delivery: Delivery): Promise<Verdict> {
     const key = await this.#services.signingKeys.of(scope, envelope.to);
-    if (!key) return { kind: 'retry', afterMs: firstPauseMs, counts: false };
+    if (!key) throw new Error('a tenant with messages has a signing key');
     const { bearer, traceparent, attempt } = delivery;
     const headers = {
       'content-type': 'application/json',

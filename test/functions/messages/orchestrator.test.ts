@@ -52,10 +52,7 @@ const handle = (envelope: Envelope, by = scope) => services.messageHandling.hand
 const done = { kind: 'complete' };
 
 describe('agent.heartbeat', () => {
-  const leaseOf = async (agentId: string) => {
-    const { agent } = (await services.registry.find(scope, AgentId.parse(agentId))) ?? {};
-    return agent?.leaseUntil ?? '';
-  };
+  const leaseOf = async (agentId: string) => (await services.registry.find(scope, AgentId.parse(agentId)))?.agent.leaseUntil ?? '';
 
   test('renews the lease of its sender, and revives one that has ended', async () => {
     await registerPush(owner, tenant.id, 'beating', { endpoint: 'https://agents.example/', ttlSeconds: 10 });
