@@ -32,6 +32,9 @@ interface Services {
 /** A large payload's address is given anew beyond this age. */
 const freshMs = 5 * 60_000;
 
+/** What the registry knows of other instances is up to a second old. */
+const knownMs = 1_500;
+
 export class MessageHandling {
   readonly #services: Services;
   readonly #push: PushDelivery;
@@ -78,12 +81,7 @@ export class MessageHandling {
     const own = await this.#orchestrator.handle(scope, envelope, traceparent && continueTrace(traceparent).traceId);
     if (own) return own;
     const reach = await this.#services.registry.orchestrator(scope);
-    if (!reach)
-      return {
-        kind: 'dead-letter',
-        reason: 'no_handler',
-        description: `the platform does not understand ${envelope.messageType}, and no agent with metadata.orchestrator is registered`,
-      };
+    if (!reach) return noHandler(envelope);
     const { messageId } = envelope;
     const payload = await this.#services.claims.repack(scope, envelope, { messageId, to: reach.agentId });
     if (payload === undefined) return { kind: 'dead-letter', reason: 'handler_failed', description: 'its payload is gone' };
@@ -147,6 +145,14 @@ export class MessageHandling {
       ledger.follow(scope, cause, event);
     });
   }
+}
+
+/** The agent a message is for may have been registered elsewhere just before it was sent. */
+function noHandler({ messageType, timestamp }: Envelope): Verdict {
+  const afterMs = Date.parse(timestamp) + knownMs - now();
+  if (afterMs > 0) return { kind: 'retry', afterMs: Math.min(knownMs, afterMs), counts: false };
+  const description = `the platform does not understand ${messageType}, and no agent with metadata.orchestrator is registered`;
+  return { kind: 'dead-letter', reason: 'no_handler', description };
 }
 
 function told(

@@ -4,7 +4,7 @@ import { type Envelope, verifyEnvelope } from '../../../shared/messaging/envelop
 import { sign } from '../../../shared/messaging/signature.ts';
 import { AgentId } from '../../../shared/scope/ids.ts';
 import type { TenantScope } from '../../../shared/scope/scope.ts';
-import { cardOf, newTenant, type TestTenant } from '../../flowgrid.ts';
+import { cardOf, newTenant, type TestTenant, until } from '../../flowgrid.ts';
 import { Asker } from '../asker.ts';
 import { trailOf } from '../trail.ts';
 import { scopeOf, servicesBeside } from './beside.ts';
@@ -150,11 +150,18 @@ test.each([
 
 describe('any other message', () => {
   test('without an orchestrator agent is a dead letter', async () => {
-    const sent = await message('plan.wanted', { for: 'tomorrow' });
+    const timestamp = new Date(Date.now() - 2_000).toISOString();
+    const sent = await message('plan.wanted', { for: 'tomorrow' }, { timestamp });
     expect(await handle(sent)).toMatchObject({ kind: 'dead-letter', reason: 'no_handler' });
     expect(await trailOf(owner, tenant.id, `&entity=message:${sent.messageId}`)).toMatchObject([
       { action: 'message.dead_lettered', code: 'no_handler' },
     ]);
+  });
+
+  test('waits a moment for one that was registered elsewhere just now', async () => {
+    const verdict = await handle(await message('plan.wanted', null));
+    expect(verdict).toMatchObject({ kind: 'retry', counts: false });
+    expect(verdict.kind === 'retry' && verdict.afterMs).toBeLessThanOrEqual(1_500);
   });
 
   test('goes to the orchestrator agent, signed for it: to its endpoint, to its queue, of several to the first that runs', async () => {
@@ -165,6 +172,8 @@ describe('any other message', () => {
     const metadata = { orchestrator: true };
     await openMailbox(theirOwner, other.id, 'bystander');
     const pushed = await registerPush(theirOwner, other.id, 'planner', { endpoint: `${endpoint.base}/plan`, metadata, ttlSeconds: 10 });
+    const chosen = async () => (await services.registry.orchestrator(theirs.scope))?.agentId;
+    await until('it is known here', async () => (await chosen()) === 'planner');
     const sent = await message('plan.wanted', { for: 'tomorrow' }, { correlationId: 'case 7', causationId: 'c' }, theirs);
     expect(await handle(sent, theirs.scope)).toEqual(done);
     const { signature: _, ...unsigned } = { ...sent, to: 'planner' };
@@ -185,6 +194,7 @@ describe('any other message', () => {
     expect(endpoint.at('/plan')).toHaveLength(2);
 
     vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 11_000 });
+    await until('the first has ended', async () => (await chosen()) === 'zealous');
     const late = await message('plan.wanted', 3, {}, theirs);
     expect(await handle(late, theirs.scope)).toEqual(done);
     vi.useRealTimers();
