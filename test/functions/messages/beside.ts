@@ -10,7 +10,7 @@ import type { TenantScope } from '../../../shared/scope/scope.ts';
 export function servicesBeside(local: LocalJson): Services {
   const options = readOptions([]);
   if (!options.ok) throw new Error('no options are no problem');
-  return compose(parseConfig(hostSettings(local, local, local.api, options.value)));
+  return compose(parseConfig({ ...hostSettings(local, local, local.api, options.value), FLOWGRID_LOG_LEVEL: 'error' }));
 }
 
 /** The scope of whom the key belongs to. */
