@@ -37,6 +37,7 @@ import { LedgerUpkeep } from './ledger/upkeep.ts';
 import { verification } from './ledger/verification.ts';
 import { AgentQueues } from './messaging/agent-queues.ts';
 import { ClaimChecks } from './messaging/claims.ts';
+import { DeadLetters } from './messaging/dead-letters.ts';
 import { ActiveQueues } from './messaging/dispatch/active-queues.ts';
 import { Dispatcher } from './messaging/dispatch/dispatcher.ts';
 import { Doorbell } from './messaging/dispatch/doorbell.ts';
@@ -226,6 +227,7 @@ export function compose(config: Config) {
     replays,
     dataKeys,
     queues,
+    deadLetters: new DeadLetters({ bus, registry, signingKeys, claims, ledger }),
     registry,
     messageHandling,
     doorbell,

@@ -291,6 +291,19 @@ export const catalogue = {
     explanation: 'In this deployment no agent listens at a queue: every agent is pushed to.',
     remedy: 'Register the agent with `delivery: "push"` and an endpoint.',
   },
+  not_replayable: {
+    status: 409,
+    title: 'Not replayable',
+    explanation: 'This message never passed the verification, or does not pass it any more: nobody can say who wrote it.',
+    remedy: 'Delete it, and let its sender send it anew.',
+  },
+  dead_letter_busy: {
+    status: 409,
+    title: 'Dead letter busy',
+    explanation: 'Somebody else is replaying or deleting this dead letter.',
+    remedy: 'Try again after the seconds in Retry-After; a call that was cut short holds it for a minute.',
+    retry: true,
+  },
   queue_not_ready: {
     status: 409,
     title: 'Queue not ready',

@@ -30,6 +30,8 @@ export interface OutgoingOrder {
   readonly correlationId?: string;
   readonly causationId?: string;
   readonly expiresAt?: string;
+  /** Of a dead letter that goes out once more: the id it goes by now, and the one it had. Its sender was looked at the first time. */
+  readonly replay?: { readonly messageId: string; readonly of: string };
 }
 
 export interface Accepted {
@@ -57,7 +59,7 @@ export async function sendMessage(
   const { registry, signingKeys, claims, bus, doorbell, ledger } = services;
   const recipient = await findRecipient(registry, scope, order);
   if (recipient instanceof Problem) return recipient;
-  const sender = await findSender(registry, scope, order.from);
+  const sender = order.replay && order.from ? order.from : await findSender(registry, scope, order.from);
   if (sender instanceof Problem) return sender;
   if (order.expiresAt !== undefined && Date.parse(order.expiresAt) <= now()) {
     return new Problem('validation_failed', { errors: [{ pointer: '/expiresAt', message: 'is in the past' }] });
@@ -65,9 +67,13 @@ export async function sendMessage(
   const key = await signingKeys.of(scope, recipient.to);
   if (!key) return new Problem('dependency_unavailable', { detail: 'The tenant is still being made.', headers: { 'Retry-After': '1' } });
 
-  const messageId = newId();
-  const payload = await claims.pack(scope, { messageId, to: recipient.to }, order.payload);
+  const messageId = order.replay?.messageId ?? newId();
+  const addressed = { messageId, to: recipient.to };
+  const payload = order.replay
+    ? await claims.repack(scope, { messageId: order.replay.of, payload: order.payload }, addressed)
+    : await claims.pack(scope, addressed, order.payload);
   if (payload instanceof Problem) return payload;
+  if (payload === undefined) return new Problem('not_replayable', { detail: 'The payload of this message is not kept any more.' });
   const unsigned: Omit<Envelope, 'signature'> = {
     messageId,
     tenantId: scope.tenantId,
