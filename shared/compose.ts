@@ -45,6 +45,7 @@ import { MessageRefusals } from './messaging/dispatch/refusals.ts';
 import { DispatchSweep } from './messaging/dispatch/sweep.ts';
 import { MessageHandling } from './messaging/handling.ts';
 import { KeyRotation } from './messaging/key-rotation.ts';
+import { QueueKeeper } from './messaging/queue-keeper.ts';
 import { ReplayStore } from './messaging/replays.ts';
 import { SigningKeys } from './messaging/signing-keys.ts';
 import { Outbound } from './outbound/outbound.ts';
@@ -172,7 +173,8 @@ export function compose(config: Config) {
   const signingKeys = new SigningKeys(store, vault);
   const claims = new ClaimChecks(blobs);
   const dataKeys = new DataKeys(store, vault);
-  const queues = new AgentQueues({ store, vault, bus, busAdministration, platform });
+  const queues = new AgentQueues({ store, vault, bus, platform, graceMs: config.queueGraceMs });
+  const queueKeeper = new QueueKeeper({ store, vault, busAdministration, queues, graceMs: config.queueGraceMs });
   const registry = new Registry({ store, ledger, queues, records: tenantRecords });
   const replays = new ReplayStore(store);
   const messageHandling = new MessageHandling({ store, bus, ledger, outbound, registry, signingKeys, claims });
@@ -227,6 +229,7 @@ export function compose(config: Config) {
     replays,
     dataKeys,
     queues,
+    queueKeeper,
     deadLetters: new DeadLetters({ bus, registry, signingKeys, claims, ledger }),
     registry,
     messageHandling,

@@ -3,7 +3,7 @@
 import * as z from 'zod';
 import { queue } from '../../shared/context/queue.ts';
 import { AgentId, TenantId } from '../../shared/scope/ids.ts';
-import { makeAgentQueue, settleTenant } from '../../shared/tenancy/settle.ts';
+import { settleAgentQueue, settleTenant } from '../../shared/tenancy/settle.ts';
 
 queue({
   name: 'provision',
@@ -17,6 +17,6 @@ queue({
   handle: async ({ scope, message, cause }, services) => {
     if (message.kind === 'tenant') await settleTenant(services, scope, cause);
     else if (message.kind === 'messaging-keys') await services.keyRotation.retire(scope, cause);
-    else await makeAgentQueue(services, scope, message.agentId);
+    else await settleAgentQueue(services, scope, message.agentId);
   },
 });

@@ -35,8 +35,8 @@ export class BusAdministration {
     await this.#ensure(await this.#namespaces.of(scope), queueName(tenantOf(scope), queue), { ...common, ...forward });
   }
 
-  /** Makes an agent's own queue with its listen rule and answers the rule's key. Safe to repeat: the key stays. */
-  async ensureAgentQueue(scope: TenantScope, queue: TenantQueue): Promise<string> {
+  /** Makes an agent's own queue with its listen rule; answers the rule's key and the queue's status. Safe to repeat: both stay. */
+  async ensureAgentQueue(scope: TenantScope, queue: TenantQueue): Promise<{ key: string; status: string }> {
     const namespace = await this.#namespaces.of(scope);
     const name = queueName(tenantOf(scope), queue);
     const dlq = queueName(tenantOf(scope), 'dlq');
@@ -47,19 +47,38 @@ export class BusAdministration {
       primaryKey: randomBytes(32).toString('base64'),
       secondaryKey: randomBytes(32).toString('base64'),
     };
-    await this.#ensure(namespace, name, { ...common, forwardDeadLetteredMessagesTo: dlq, authorizationRules: [rule] });
-    const { authorizationRules } = await this.#call(namespace, (client) => client.getQueue(name));
+    const options = { ...common, forwardDeadLetteredMessagesTo: dlq, authorizationRules: [rule] };
+    const { authorizationRules, status = 'Active' } = await this.#call(namespace, async (client) => {
+      await created(client, name, options);
+      // Service Bus says of a queue that is still being deleted that it is there (409); it is made when that has ended.
+      return (await absent(client.getQueue(name))) ?? Promise.reject(new Error('the queue is being deleted'));
+    });
     const key = authorizationRules?.find(({ keyName }) => keyName === listenRule)?.primaryKey;
     if (!key) throw new Error('the queue has no listen rule');
-    return key;
+    return { key, status };
+  }
+
+  /** What a queue of the tenant is set to, and how many messages of any kind it holds; undefined when there is none. */
+  async look(scope: TenantScope, queue: TenantQueue): Promise<{ status: string; messages: number } | undefined> {
+    const name = queueName(tenantOf(scope), queue);
+    return this.#call(await this.#namespaces.of(scope), async (client) => {
+      const [settings, counts] = await Promise.all([absent(client.getQueue(name)), absent(client.getQueueRuntimeProperties(name))]);
+      return settings && counts && { status: settings.status ?? 'Active', messages: counts.totalMessageCount ?? 0 };
+    });
+  }
+
+  /** Deletes a queue of the tenant with its rule and its messages. Gone already is as good. */
+  async deleteQueue(scope: TenantScope, queue: TenantQueue): Promise<void> {
+    const name = queueName(tenantOf(scope), queue);
+    await this.#call(await this.#namespaces.of(scope), (client) => absent(client.deleteQueue(name)));
   }
 
   /** Opens or closes a queue of the tenant for sending and listening; its messages and its rule stay. One that is not there is left so. */
-  async setStatus(scope: TenantScope, queue: TenantQueue, status: 'Active' | 'Disabled'): Promise<void> {
+  async setStatus(scope: TenantScope, queue: TenantQueue, status: 'Active' | 'SendDisabled' | 'Disabled'): Promise<void> {
     const name = queueName(tenantOf(scope), queue);
     await this.#call(await this.#namespaces.of(scope), async (client) => {
-      const present = await this.#absent(client.getQueue(name));
-      if (present && present.status !== status) await this.#absent(client.updateQueue({ ...present, status }));
+      const present = await absent(client.getQueue(name));
+      if (present && present.status !== status) await absent(client.updateQueue({ ...present, status }));
     });
   }
 
@@ -69,7 +88,7 @@ export class BusAdministration {
     for (const namespace of this.#namespaces.all)
       await this.#call(namespace, async (client) => {
         for await (const { name } of client.listQueues())
-          if (readQueueName(name)?.tenantId === tenantId) await this.#absent(client.deleteQueue(name));
+          if (readQueueName(name)?.tenantId === tenantId) await absent(client.deleteQueue(name));
       });
   }
 
@@ -79,23 +98,7 @@ export class BusAdministration {
   }
 
   async #ensure(namespace: BusNamespace, name: string, options: CreateQueueOptions): Promise<void> {
-    await this.#call(namespace, async (client) => {
-      try {
-        await client.createQueue(name, options);
-      } catch (error) {
-        if (statusOf(error) !== 409) throw error;
-      }
-    });
-  }
-
-  /** Undefined where Service Bus says 404. */
-  async #absent<T>(found: Promise<T>): Promise<T | undefined> {
-    try {
-      return await found;
-    } catch (error) {
-      if (statusOf(error) === 404) return undefined;
-      throw error;
-    }
+    await this.#call(namespace, (client) => created(client, name, options));
   }
 
   async #call<T>(namespace: BusNamespace, work: (client: ServiceBusAdministrationClient) => Promise<T>): Promise<T> {
@@ -126,6 +129,25 @@ export class BusAdministration {
     // 7.9.5 drops the options that would say this (Azure/azure-sdk-for-js#32757), but its pipeline can be reached.
     pipelineOf(client).addPolicy(plainLoopback, { afterPhase: 'Retry' });
     return client;
+  }
+}
+
+/** Also when it was there. */
+async function created(client: ServiceBusAdministrationClient, name: string, options: CreateQueueOptions): Promise<void> {
+  try {
+    await client.createQueue(name, options);
+  } catch (error) {
+    if (statusOf(error) !== 409) throw error;
+  }
+}
+
+/** Undefined where Service Bus says 404. */
+async function absent<T>(found: Promise<T>): Promise<T | undefined> {
+  try {
+    return await found;
+  } catch (error) {
+    if (statusOf(error) === 404) return undefined;
+    throw error;
   }
 }
 

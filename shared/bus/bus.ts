@@ -10,7 +10,7 @@ import type { Namespaces } from './namespaces.ts';
 import { type PlatformQueue, queueName, type TenantQueue } from './queue-names.ts';
 import { QueueReader } from './queue-reader.ts';
 import { ReaderLines } from './reader-lines.ts';
-import { isTransient } from './transient.ts';
+import { hasCode, isTransient } from './transient.ts';
 
 /** A message as we put it on a queue; `body` is JSON. */
 export interface OutgoingMessage {
@@ -130,7 +130,8 @@ export class Bus {
         },
       );
     } catch (error) {
-      if (!isTransient(error)) throw error;
+      // A queue that is being made or removed: whoever sends comes again.
+      if (!isTransient(error) && !hasCode(error, 'MessagingEntityNotFound', 'MessagingEntityDisabled')) throw error;
       throw new DependencyError('serviceBus', 'Service Bus did not take the message', { cause: error });
     }
   }

@@ -4,7 +4,7 @@ import type { ServiceBusReceivedMessage, ServiceBusReceiver } from '@azure/servi
 import { dependencyRetry, retrying } from '../clock/retry.ts';
 import { DependencyError } from '../errors/problem.ts';
 import type { LentLine, ReaderLines } from './reader-lines.ts';
-import { isTransient } from './transient.ts';
+import { hasCode, isTransient } from './transient.ts';
 
 /** A message as the queue gave or showed it. Instants are milliseconds since the epoch. */
 export interface ReceivedMessage {
@@ -236,8 +236,4 @@ function asLong(sequenceNumber: string): Long {
   const bytes = Buffer.alloc(8);
   bytes.writeBigInt64BE(BigInt(sequenceNumber));
   return { __isLong__: true, toBytesBE: () => [...bytes] } as unknown as Long;
-}
-
-function hasCode(error: unknown, code: string): boolean {
-  return typeof error === 'object' && error !== null && 'code' in error && error.code === code;
 }

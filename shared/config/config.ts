@@ -41,6 +41,7 @@ const Settings = z.object({
     .prefault('{}'),
   FLOWGRID_DIRECT_RECEIVE: flag.default(true),
   FLOWGRID_BACKUP_DAYS: z.coerce.number().int().min(0).max(3_650).default(30),
+  FLOWGRID_QUEUE_GRACE_SECONDS: z.coerce.number().int().min(1).max(3_600).default(30),
   FLOWGRID_LEDGER_ARCHIVE_DAYS: z.coerce.number().int().min(1).max(3_650).default(90),
   FLOWGRID_AUDIT_SINK: z
     .string()
@@ -112,6 +113,8 @@ export interface Config {
   readonly backupDays: number;
   /** Days of the ledger that are older than this many are moved to Blob Storage. */
   readonly ledgerArchiveDays: number;
+  /** How long after its agent a queue is closed, and after that removed. */
+  readonly queueGraceMs: number;
   /** Where audit events are sent besides the ledger. */
   readonly auditSink: string | undefined;
   readonly cosmos: { readonly endpoint: string; readonly database: string };
@@ -190,6 +193,7 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
     directReceive: settings.FLOWGRID_DIRECT_RECEIVE,
     backupDays: settings.FLOWGRID_BACKUP_DAYS,
     ledgerArchiveDays: settings.FLOWGRID_LEDGER_ARCHIVE_DAYS,
+    queueGraceMs: settings.FLOWGRID_QUEUE_GRACE_SECONDS * 1_000,
     auditSink: settings.FLOWGRID_AUDIT_SINK,
     cosmos: { endpoint: settings.FLOWGRID_COSMOS_ENDPOINT, database: settings.FLOWGRID_COSMOS_DATABASE },
     keyVaultUrl: settings.FLOWGRID_KEYVAULT_URL.replace(/\/+$/, ''),

@@ -1,23 +1,18 @@
-// The queues of agents: asked for by registration, made on `platform-provision`, and the tokens an agent listens with.
-import * as z from 'zod';
+// The queues of agents: asked for by registration, let go with it, and the tokens an agent listens with. `queue-keeper.ts` makes and removes them.
 import type { Bus } from '../bus/bus.ts';
-import { type BusAdministration, listenRule } from '../bus/bus-administration.ts';
+import { listenRule } from '../bus/bus-administration.ts';
 import { listenToken } from '../bus/listen-token.ts';
 import { queueName, readQueueName, type TenantQueue } from '../bus/queue-names.ts';
 import { iso, newId, now, wait } from '../clock/clock.ts';
 import { DependencyError, Problem } from '../errors/problem.ts';
 import { AgentId } from '../scope/ids.ts';
 import type { PlatformScope, TenantScope } from '../scope/scope.ts';
-import { create, type DocumentKind } from '../storage/documents.ts';
 import type { TenantStore } from '../storage/tenant-store.ts';
+import { log } from '../telemetry/log.ts';
 import type { Vault } from '../vault/vault.ts';
+import { isReady, listenSecret, type QueueRecord, QueueRecords } from './queue-record.ts';
 
-/** There once the queue can be sent to and listened at. */
-const ReadyQueues: DocumentKind<{ readyAt: string }> = {
-  container: 'control',
-  type: 'queue',
-  schema: z.strictObject({ readyAt: z.iso.datetime() }),
-};
+const fixed = ['agents', 'orchestrator', 'dlq'] as const;
 
 /** Registration waits this long for its queue, then answers that it is being made. */
 const patienceMs = 4_000;
@@ -36,8 +31,9 @@ interface Services {
   readonly store: TenantStore;
   readonly vault: Vault;
   readonly bus: Bus;
-  readonly busAdministration: BusAdministration;
   readonly platform: PlatformScope;
+  /** How long after its agent a queue is closed, and after that removed. */
+  readonly graceMs: number;
 }
 
 /** The agent of the tenant whose own queue has this name; undefined for every other name. */
@@ -59,53 +55,63 @@ export class AgentQueues {
    */
   async request(scope: TenantScope, agentId: AgentId): Promise<'ready' | 'creating'> {
     try {
-      return (await this.#isReady(scope, agentId)) ? 'ready' : await this.#make(scope, agentId);
+      return (await this.#ready(scope, agentId)) ? 'ready' : await this.#make(scope, agentId);
     } catch (error) {
       if (error instanceof DependencyError) return 'creating';
       throw error;
     }
   }
 
-  /** Every queue of the tenant there is: the fixed ones, and those of agents that were ready once. */
-  async all(scope: TenantScope): Promise<TenantQueue[]> {
-    const found: TenantQueue[] = ['agents', 'orchestrator', 'dlq'];
-    for await (const page of this.#services.store.of(scope).scan(ReadyQueues))
-      found.push(...page.map(({ name }) => ({ agent: AgentId.parse(name) })));
-    return found;
+  /**
+   * Has the agent's queue looked at some time after its registration has ended: call it before, so that nothing is forgotten. While Service Bus is away the
+   * registration ends all the same, and its queue stays until the agent comes and goes once more.
+   */
+  async letGo(scope: TenantScope, agentId: AgentId): Promise<void> {
+    try {
+      if (await this.#services.store.of(scope).read(QueueRecords, agentId)) await this.look(scope, agentId, now() + this.#services.graceMs);
+    } catch (error) {
+      if (!(error instanceof DependencyError)) throw error;
+      log.warn('the queue of an agent that goes stays', scope.tenantId, { agentId });
+    }
   }
 
-  async #make(scope: TenantScope, agentId: AgentId): Promise<'ready' | 'creating'> {
+  /** Has the queue brought to what its agent's registration says, at an instant or at once. */
+  async look(scope: TenantScope, agentId: AgentId, at?: number): Promise<void> {
     const { bus, platform } = this.#services;
     await bus.sendToPlatform(platform, 'platform-provision', {
       messageId: newId(),
       body: { kind: 'agent-queue', tenantId: scope.tenantId, agentId },
+      ...(at !== undefined && { scheduledAt: at }),
     });
+  }
+
+  /** Every queue of the tenant there is: the fixed ones, and those of agents. `closing` ones are not to be sent to, whatever the tenant's status. */
+  async all(scope: TenantScope): Promise<{ queue: TenantQueue; closing: boolean }[]> {
+    const found: { queue: TenantQueue; closing: boolean }[] = fixed.map((queue) => ({ queue, closing: false }));
+    for await (const page of this.#services.store.of(scope).scan(QueueRecords))
+      found.push(...page.map(({ name, body }) => ({ queue: { agent: AgentId.parse(name) }, closing: body.closedAt !== undefined })));
+    return found;
+  }
+
+  async #make(scope: TenantScope, agentId: AgentId): Promise<'ready' | 'creating'> {
+    await this.look(scope, agentId);
     for (const end = now() + patienceMs; now() < end; ) {
       await wait(lookEveryMs);
-      if (await this.#isReady(scope, agentId)) return 'ready';
+      if (await this.#ready(scope, agentId)) return 'ready';
     }
     return 'creating';
   }
 
-  async #isReady(scope: TenantScope, agentId: AgentId): Promise<boolean> {
-    return (await this.#services.store.of(scope).read(ReadyQueues, agentId)) !== undefined;
-  }
-
-  /** Makes the queue and its listen rule. Runs where the identity may (architecture 6). Safe to repeat. */
-  async provision(scope: TenantScope, agentId: AgentId): Promise<void> {
-    const { store, vault, busAdministration } = this.#services;
-    const key = await busAdministration.ensureAgentQueue(scope, { agent: agentId });
-    if ((await vault.readSecret(scope, 'msg', listenSecret(agentId))) !== key)
-      await vault.writeSecret(scope, 'msg', listenSecret(agentId), key);
-    // Whoever comes second finds it there, which is as good.
-    await store.of(scope).commit([create(ReadyQueues, agentId, { readyAt: iso() })]);
+  async #ready(scope: TenantScope, agentId: AgentId): Promise<QueueRecord | undefined> {
+    const record = (await this.#services.store.of(scope).read(QueueRecords, agentId))?.body;
+    return record && isReady(record) ? record : undefined;
   }
 
   /** A token to listen at the agent's own queue, and at no other. */
   async listenToken(scope: TenantScope, agentId: AgentId): Promise<ListenToken | Problem> {
     const { vault, bus } = this.#services;
     if ((await this.request(scope, agentId)) === 'creating') return new Problem('queue_not_ready', { headers: { 'Retry-After': '1' } });
-    const key = await vault.readSecret(scope, 'msg', listenSecret(agentId));
+    const key = await vault.readSecret(scope, 'msg', listenSecret(agentId), (await this.#ready(scope, agentId))?.listenKey);
     if (key === undefined) throw new Error('the queue is ready and its rule has no key');
     const queue = queueName(scope.tenantId, { agent: agentId });
     const expiresAt = Math.floor((now() + tokenMs) / 1_000) * 1_000;
@@ -113,9 +119,4 @@ export class AgentQueues {
     const token = listenToken(endpoint, queue, { name: listenRule, key }, expiresAt);
     return { endpoint, queue, token, expiresAt: iso(expiresAt) };
   }
-}
-
-/** Agent ids hold no `--`, so this is no other secret's name. */
-function listenSecret(agentId: AgentId): string {
-  return `listen--${agentId}`;
 }

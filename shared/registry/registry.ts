@@ -104,8 +104,9 @@ export class Registry {
       written = await this.#write(scope, cause, agentId, registration, limit);
     }
     if (written instanceof Problem) return written;
-    const { agent, isNew, seq } = written;
+    const { agent, isNew, seq, leavesQueue } = written;
     this.#indexes.changed(scope, agentId, agent, seq);
+    if (leavesQueue) await queues.letGo(scope, agentId);
     const queue = queueOf(agent);
     const state = typeof queue === 'string' ? ('ready' as const) : await queues.request(scope, agentId);
     return { isNew, view: viewOf(agent), queue: { name: queueName(scope.tenantId, queue), state } };
@@ -118,7 +119,7 @@ export class Registry {
     agentId: AgentId,
     registration: Registration,
     limit: number,
-  ): Promise<{ agent: Agent; isNew: boolean; seq: number } | Problem> {
+  ): Promise<{ agent: Agent; isNew: boolean; seq: number; leavesQueue: boolean } | Problem> {
     return this.#services.ledger.commit(scope, cause, async (partition) => {
       const [present, revision] = await Promise.all([partition.read(Agents, agentId), readRevision(partition)]);
       if (!present && revision.agents >= limit) return overQuota(limit);
@@ -136,7 +137,7 @@ export class Registry {
           entity: { type: 'agent', id: agentId },
           new: image(AuditedAgent, agent),
         },
-        result: { agent, isNew: !present, seq },
+        result: { agent, isNew: !present, seq, leavesQueue: present !== undefined && hasOwnQueue(present.body) && !hasOwnQueue(agent) },
       };
     });
   }
@@ -149,6 +150,7 @@ export class Registry {
 
   /** False when it was gone, or has come back, before it could be ended. */
   async #end(scope: TenantScope, cause: Cause, agentId: AgentId, event: EventDraft, goneBy = Number.POSITIVE_INFINITY): Promise<boolean> {
+    await this.#services.queues.letGo(scope, agentId);
     const ended = await this.#services.ledger.commit(scope, cause, async (partition) => {
       const [present, heartbeat, revision] = await Promise.all([
         partition.read(Agents, agentId),
@@ -294,4 +296,8 @@ function agentOf(agentId: AgentId, registration: Registration, registeredAt: str
     leaseUntil: iso(now() + ttlSeconds * 1_000),
     registeredAt: registeredAt ?? iso(),
   };
+}
+
+function hasOwnQueue(agent: Agent): boolean {
+  return typeof queueOf(agent) === 'object';
 }

@@ -3,6 +3,8 @@
 import { Problem } from '../errors/problem.ts';
 import type { Cause } from '../ledger/event.ts';
 import type { AgentQueues } from '../messaging/agent-queues.ts';
+import type { QueueKeeper } from '../messaging/queue-keeper.ts';
+import { Agents, queueOf } from '../registry/agent.ts';
 import type { AgentId } from '../scope/ids.ts';
 import type { PlatformScope, TenantScope } from '../scope/scope.ts';
 import { replace } from '../storage/documents.ts';
@@ -14,11 +16,15 @@ interface Services extends ProvisioningServices, ErasingServices {
   readonly platform: PlatformScope;
   readonly tenantRecords: TenantRecords;
   readonly queues: AgentQueues;
+  readonly queueKeeper: QueueKeeper;
 }
 
 /** Queues set at once: 5,000 agents take about a minute at 20 ms a request. */
 const atOnce = 20;
 const tries = 10;
+
+/** What a queue is set to whose agent is gone. */
+const closed = { Active: 'SendDisabled', Disabled: 'Disabled' } as const;
 
 /** Whether there is nothing left to do for a tenant with this record. */
 export function isSettled(tenant: Tenant): boolean {
@@ -54,7 +60,11 @@ async function setQueues(services: Services, scope: TenantScope, cause: Cause): 
     const wanted = queueStatusFor(stored.body);
     const all = await queues.all(scope);
     for (let at = 0; at < all.length; at += atOnce)
-      await Promise.all(all.slice(at, at + atOnce).map((queue) => busAdministration.setStatus(scope, queue, wanted)));
+      await Promise.all(
+        all
+          .slice(at, at + atOnce)
+          .map(({ queue, closing }) => busAdministration.setStatus(scope, queue, closing ? closed[wanted] : wanted)),
+      );
 
     const recorded = await ledger.commit(scope, cause, async (partition) => {
       const present = changeable(await partition.read(Tenants, tenantRecord));
@@ -72,13 +82,15 @@ async function setQueues(services: Services, scope: TenantScope, cause: Cause): 
   throw new Error('the tenant changes faster than its queues');
 }
 
-/** Makes an agent's own queue, closed where its tenant is suspended. For a tenant that ends there is nothing to make. */
-export async function makeAgentQueue(services: Services, scope: TenantScope, agentId: AgentId): Promise<void> {
-  const { tenantRecords, queues, busAdministration } = services;
-  const before = changeable(await tenantRecords.read(scope));
-  if (before instanceof Problem) return;
-  await queues.provision(scope, agentId);
-  // Behind the entry of the queue: a suspension that has not seen it is seen here.
-  const after = await tenantRecords.read(scope);
-  if (after?.body.status === 'suspended') await busAdministration.setStatus(scope, { agent: agentId }, 'Disabled');
+/** Brings an agent's own queue to what its registration says. For a tenant that ends there is nothing to do. */
+export async function settleAgentQueue(services: Services, scope: TenantScope, agentId: AgentId): Promise<void> {
+  const { tenantRecords, queueKeeper, store } = services;
+  if (changeable(await tenantRecords.read(scope)) instanceof Problem) return;
+  await queueKeeper.settle(scope, agentId, {
+    isWanted: async () => {
+      const stored = await store.of(scope).read(Agents, agentId);
+      return stored !== undefined && typeof queueOf(stored.body) === 'object';
+    },
+    isSuspended: async () => (await tenantRecords.read(scope))?.body.status === 'suspended',
+  });
 }
