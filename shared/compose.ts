@@ -230,7 +230,7 @@ export function compose(config: Config) {
     dataKeys,
     queues,
     queueKeeper,
-    deadLetters: new DeadLetters({ bus, registry, signingKeys, claims, ledger }),
+    deadLetters: new DeadLetters({ bus, doorbell, registry, signingKeys, claims, ledger }),
     registry,
     messageHandling,
     doorbell,

@@ -14,6 +14,7 @@ import type { TenantScope } from '../scope/scope.ts';
 import type { ClaimChecks } from './claims.ts';
 import { DeadLetterBox, type HeldLetter, isSame, type Letter, type Place, places } from './dead-letter-box.ts';
 import { deliveriesOf, reasonOf } from './dead-letter-reason.ts';
+import type { Doorbell } from './dispatch/doorbell.ts';
 import { type Envelope, verifyEnvelope } from './envelope.ts';
 import { sendMessage } from './send.ts';
 import type { SigningKeys } from './signing-keys.ts';
@@ -40,6 +41,7 @@ export const Position = z.object({ place: z.enum(places), sequenceNumber: z.stri
 
 interface Services {
   readonly bus: Bus;
+  readonly doorbell: Doorbell;
   readonly registry: Registry;
   readonly signingKeys: SigningKeys;
   readonly claims: ClaimChecks;

@@ -76,7 +76,7 @@ export class Doorbell {
   #announce(tenantId: TenantId, queue: DrainedQueue): Promise<void> {
     const name = queueName(tenantId, queue);
     const known = this.#next.get(name);
-    if (known) return known;
+    if (known !== undefined) return known;
     const next = this.#announceNext(name, this.#last.get(name), { tenantId, queue, lane: 0 });
     this.#next.set(name, next);
     const last = next
