@@ -14,11 +14,10 @@ afterAll(() => root.close());
 
 let tenant: TestTenant;
 let owner: Asker;
-let sender: Mailbox;
 beforeAll(async () => {
   tenant = await newTenant(local);
   owner = new Asker(here, tenant.key);
-  sender = await openMailbox(owner, tenant.id, 'sender');
+  await openMailbox(owner, tenant.id, 'sender');
 });
 
 const register = (agentId: string, by = owner, more: Record<string, unknown> = {}) =>
@@ -84,54 +83,57 @@ test('an agent that is pushed to from now on leaves its queue', async () => {
   expect(await isGone(agent.queue)).toBe(false);
 });
 
-test('while an agent comes and goes on two hosts, every message that was accepted is there in the end', async () => {
-  const agent = await openMailbox(owner, tenant.id, 'storm');
-  const accepted = new Set<string>();
+test('while agents come and go on two hosts, every message that was accepted is there in the end', async () => {
+  const accepted: Record<string, Set<string>> = {};
+  const taken = new Set<string>();
   const refusals = new Set<number>();
-  const end = Date.now() + 8_000;
-  const coming = async (by: Asker) => {
-    while (Date.now() < end) {
-      await register('storm', by);
-      await new Promise((resolve) => setTimeout(resolve, 300 * Math.random()));
-      await unregister('storm', by);
-      // Long enough to be closed, sometimes to be removed.
-      await new Promise((resolve) => setTimeout(resolve, 3_500 * Math.random()));
-    }
-  };
-  const sending = async (by: Asker) => {
-    for (let count = 0; Date.now() < end + 500; count++) {
-      const { status, body } = await send('storm', { count }, by);
-      if (status === 202) accepted.add(body.messageId);
-      else refusals.add(status);
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    }
-  };
-  const draining = async () => {
-    const taken: string[] = [];
-    // As an agent would that empties its queue, so that it may go.
-    while (Date.now() < end) {
-      const receiver = root.createReceiver(agent.queue);
-      try {
-        for (const message of await receiver.receiveMessages(20, { maxWaitTimeInMs: 300 })) {
-          await receiver.completeMessage(message);
-          taken.push(String(message.messageId));
-        }
-      } catch {
-        await new Promise((resolve) => setTimeout(resolve, 50));
-      } finally {
-        await receiver.close().catch(() => undefined);
+  const end = Date.now() + 9_000;
+  const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+  const either = () => owner.at(Math.random() < 0.5 ? here : there);
+
+  /** As an agent would that empties its queue before it goes. */
+  const drain = async (queue: string) => {
+    const receiver = root.createReceiver(queue);
+    try {
+      for (const message of await receiver.receiveMessages(100, { maxWaitTimeInMs: 100 })) {
+        await receiver.completeMessage(message);
+        taken.add(String(message.messageId));
       }
+    } catch {
+      // Gone, or being made.
     }
-    return taken;
+    await receiver.close().catch(() => undefined);
   };
-  const results = await Promise.all([draining(), coming(owner), coming(owner.at(there)), sending(owner), sending(owner.at(there))]);
-  const taken = new Set(results[0]);
-  expect(accepted.size).toBeGreaterThan(20);
+  const agents = await Promise.all(Array.from({ length: 6 }, (_, at) => openMailbox(owner, tenant.id, `storm-${at}`)));
+  const comingAndGoing = async ({ agentId, queue }: Mailbox) => {
+    while (Date.now() < end) {
+      await unregister(agentId, either());
+      // Every other time something is left in it.
+      if (Math.random() < 0.5) await drain(queue);
+      // Long enough to be closed, sometimes to be removed.
+      await pause(1_000 + 2_000 * Math.random());
+      await register(agentId, either());
+      await pause(200 * Math.random());
+    }
+  };
+  const sending = async ({ agentId }: Mailbox) => {
+    const ids = (accepted[agentId] = new Set());
+    for (let count = 0; Date.now() < end; count++) {
+      const { status, body } = await send(agentId, { count }, either());
+      if (status === 202) ids.add(body.messageId);
+      else refusals.add(status);
+      await pause(30);
+    }
+  };
+  await Promise.all(agents.flatMap((agent) => [comingAndGoing(agent), sending(agent)]));
   for (const status of refusals) expect([404, 503]).toContain(status);
 
-  await until('it is there', async () => (await register('storm', agent.asker)).body.queue.state === 'ready', 20_000);
-  const missing = [...accepted].filter((id) => !taken.has(id));
-  for (const message of await take(await agent.token(), missing.length)) taken.add(String(message.messageId));
-  expect([...accepted].filter((id) => !taken.has(id))).toEqual([]);
-  expect(sender.queue).toContain('sender');
+  for (const agent of agents) {
+    await until('it is there', async () => (await register(agent.agentId, agent.asker)).body.queue.state === 'ready', 20_000);
+    const sent = [...(accepted[agent.agentId] ?? [])];
+    expect(sent.length).toBeGreaterThan(2);
+    const missing = sent.filter((id) => !taken.has(id));
+    for (const message of await take(await agent.token(), missing.length)) taken.add(String(message.messageId));
+    expect(sent.filter((id) => !taken.has(id))).toEqual([]);
+  }
 }, 60_000);
