@@ -54,6 +54,8 @@ import { PolicyStore } from './policy/policies.ts';
 import { QuotaCounters } from './quota/counters.ts';
 import { AgentEnvironments } from './registry/agent-environment.ts';
 import { CardSignatures } from './registry/card/signatures.ts';
+import { HealthChain } from './registry/health-chain.ts';
+import { HealthChecks } from './registry/health-checks.ts';
 import { Registry } from './registry/registry.ts';
 import { PlatformScope } from './scope/maker.ts';
 import { Cosmos } from './storage/cosmos.ts';
@@ -175,7 +177,9 @@ export function compose(config: Config) {
   const dataKeys = new DataKeys(store, vault);
   const queues = new AgentQueues({ store, vault, bus, platform, graceMs: config.queueGraceMs });
   const queueKeeper = new QueueKeeper({ store, vault, busAdministration, queues, graceMs: config.queueGraceMs });
-  const registry = new Registry({ store, ledger, queues, records: tenantRecords });
+  const health = new HealthChain({ store, bus, platform });
+  const registry = new Registry({ store, ledger, queues, records: tenantRecords, health });
+  const healthChecks = new HealthChecks({ registry, chain: health, records: tenantRecords, outbound, ledger });
   const replays = new ReplayStore(store);
   const messageHandling = new MessageHandling({ store, bus, ledger, outbound, registry, signingKeys, claims });
   const activeQueues = new ActiveQueues(platformDocuments, platform);
@@ -232,6 +236,7 @@ export function compose(config: Config) {
     queueKeeper,
     deadLetters: new DeadLetters({ bus, doorbell, registry, signingKeys, claims, ledger }),
     registry,
+    healthChecks,
     messageHandling,
     doorbell,
     dispatcher: new Dispatcher(dispatching),
@@ -246,6 +251,7 @@ export function compose(config: Config) {
       refusals.flush();
       authFailures.flush();
       messageRefusals.flush();
+      await healthChecks.flush();
       await Promise.all([ledger.flush(), keyHistory.flush()]);
       await auditSink?.close();
       await Promise.all([bus.close(), outbound.close()]);

@@ -2,6 +2,7 @@
 import * as z from 'zod';
 import { queue } from '../../shared/context/queue.ts';
 import { Retry, Ring } from '../../shared/messaging/dispatch/call.ts';
+import { HealthTurn } from '../../shared/registry/health-chain.ts';
 import { TenantId } from '../../shared/scope/ids.ts';
 
 queue({
@@ -9,10 +10,16 @@ queue({
   queue: 'platform-dispatch',
   reason: 'dispatch',
   claims: ['ring', 'retry'],
-  message: z.discriminatedUnion('kind', [z.strictObject({ kind: z.literal('job'), tenantId: TenantId, jobId: z.uuid() }), Ring, Retry]),
-  handle: async (call, { ledgerJobs, dispatcher }) => {
+  message: z.discriminatedUnion('kind', [
+    z.strictObject({ kind: z.literal('job'), tenantId: TenantId, jobId: z.uuid() }),
+    HealthTurn,
+    Ring,
+    Retry,
+  ]),
+  handle: async (call, { ledgerJobs, healthChecks, dispatcher }) => {
     const { message, candidate, again } = call;
     if (message.kind === 'job') await ledgerJobs.run(call.scope, message.jobId);
+    else if (message.kind === 'health') await healthChecks.run(call.scope, call.cause, message);
     else await dispatcher.answer(candidate, message, again);
   },
 });

@@ -6,6 +6,7 @@ import { AgentId } from '../scope/ids.ts';
 import type { DocumentKind } from '../storage/documents.ts';
 import { cardVersions } from './card/card.ts';
 import { CardSignature } from './card/signatures.ts';
+import { Health } from './health-chain.ts';
 import { type Heartbeat, Signs } from './lease.ts';
 
 const CardBody = z.record(z.string(), z.unknown());
@@ -58,13 +59,14 @@ export const AgentView = z
     metadata: z.record(z.string(), z.unknown()),
     card: CardBody,
     signatures: z.array(CardSignature).optional(),
+    health: Health.optional(),
   })
   .meta({ id: 'Agent' });
 export type AgentView = z.infer<typeof AgentView>;
 
 /** The agent's lease is the one that holds, its heartbeats counted in. */
 export function viewOf(agent: Omit<Agent, 'original'>, heartbeat?: Heartbeat): AgentView {
-  const { agentId, delivery, ttlSeconds, leaseUntil, metadata, card, signatures } = agent;
+  const { agentId, delivery, ttlSeconds, leaseUntil, metadata, card, signatures, healthCheckUrl } = agent;
   return {
     agentId,
     status: isRunning(agent) ? 'running' : 'expired',
@@ -74,6 +76,8 @@ export function viewOf(agent: Omit<Agent, 'original'>, heartbeat?: Heartbeat): A
     metadata,
     card,
     ...(signatures && { signatures }),
+    // What the last check has shown is put in by who shows it.
+    ...(healthCheckUrl !== undefined && { health: { status: 'unknown' } }),
   };
 }
 

@@ -18,6 +18,7 @@ export class KeptAgent {
   readonly dedicatedQueue: boolean;
   readonly endpoint: string | undefined;
   readonly isOrchestrator: boolean;
+  readonly hasHealthCheck: boolean;
   readonly ttlSeconds: number;
   /** The lease that the registration gave. */
   readonly leaseUntil: string;
@@ -32,6 +33,7 @@ export class KeptAgent {
     this.dedicatedQueue = agent.dedicatedQueue;
     this.endpoint = agent.endpoint;
     this.isOrchestrator = agent.metadata['orchestrator'] === true;
+    this.hasHealthCheck = agent.healthCheckUrl !== undefined;
     this.ttlSeconds = agent.ttlSeconds;
     this.leaseUntil = agent.leaseUntil;
     this.text = textOf(agent);

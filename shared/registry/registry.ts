@@ -15,6 +15,7 @@ import type { TenantRecords } from '../tenancy/tenant.ts';
 import { type Agent, Agents, type AgentView, AuditedAgent, queueOf, viewOf } from './agent.ts';
 import type { ReadCard } from './card/card.ts';
 import type { CardSignature } from './card/signatures.ts';
+import type { HealthChain } from './health-chain.ts';
 import { AgentIndexes } from './index/agent-indexes.ts';
 import type { Criteria, Page, Position } from './index/search-index.ts';
 import { bytesOf, KeptAgent } from './kept-agent.ts';
@@ -81,6 +82,7 @@ interface Services {
   readonly ledger: Ledger;
   readonly queues: AgentQueues;
   readonly records: TenantRecords;
+  readonly health: HealthChain;
 }
 
 export class Registry {
@@ -94,7 +96,7 @@ export class Registry {
 
   /** Registers an agent or renews it, and waits a little for its queue. Over `maxAgents` nothing is written. */
   async register(scope: TenantScope, cause: Cause, agentId: AgentId, registration: Registration): Promise<Registered | Problem> {
-    const { records, queues } = this.#services;
+    const { records, queues, health } = this.#services;
     const tenant = await records.of(scope);
     if (!tenant) return new Problem('not_found');
     const limit = limitOf(tenant.tier, tenant.quotas, 'maxAgents');
@@ -107,6 +109,7 @@ export class Registry {
     const { agent, isNew, seq, leavesQueue } = written;
     this.#indexes.changed(scope, agentId, agent, seq);
     if (leavesQueue) await queues.letGo(scope, agentId);
+    if (agent.healthCheckUrl !== undefined) await health.begin(scope, agentId);
     const queue = queueOf(agent);
     const state = typeof queue === 'string' ? ('ready' as const) : await queues.request(scope, agentId);
     return { isNew, view: viewOf(agent), queue: { name: queueName(scope.tenantId, queue), state } };
@@ -160,10 +163,11 @@ export class Registry {
       if (!present || new KeptAgent(present.body, heartbeat?.body).leaseEnd > goneBy) return new Problem('agent_not_found');
       const { change, seq } = revision.next([agentId], { agents: -1, bytes: -bytesOf(present.body) });
       const changes: Change[] = [remove(Agents, agentId), change];
-      return { changes, event, result: seq };
+      return { changes, event, result: { seq, hasHealthCheck: present.body.healthCheckUrl !== undefined } };
     });
     if (ended instanceof Problem) return false;
-    this.#indexes.changed(scope, agentId, undefined, ended);
+    if (ended.hasHealthCheck) await this.#services.health.forget(scope, agentId);
+    this.#indexes.changed(scope, agentId, undefined, ended.seq);
     return true;
   }
 
@@ -221,6 +225,7 @@ export class Registry {
     const kept = await this.#kept(scope, agentId);
     if (!kept) return new Problem('agent_not_found');
     const { ttlSeconds } = kept;
+    if (kept.hasHealthCheck) await this.#services.health.goOn(scope, agentId);
     const former = kept.leaseEnd;
     if (former - now() > ttlSeconds * 500) return { status: 'running', lease: { ttlSeconds, expiresAt: iso(former) } };
     const heartbeat = heartbeatOf(kept, signs);
@@ -237,8 +242,14 @@ export class Registry {
     const time = now();
     const isShown = (agent: KeptAgent) => status === 'all' || agent.leaseEnd > time === (status === 'running');
     const { items, next, total } = index.search(criteria, isShown, page);
-    const version = JSON.stringify([total, next, ...items.map((agent) => [agent.text, agent.leaseEnd, agent.leaseEnd > time])]);
-    return { items: items.map((agent) => agent.view()), ...(next && { next }), total, version };
+    const views = await Promise.all(items.map((agent) => this.#view(scope, agent)));
+    const states = items.map((agent, at) => [agent.text, agent.leaseEnd, agent.leaseEnd > time, views[at]?.health]);
+    return { items: views, ...(next && { next }), total, version: JSON.stringify([total, next, ...states]) };
+  }
+
+  #view(scope: TenantScope, agent: KeptAgent): AgentView | Promise<AgentView> {
+    const view = agent.view();
+    return agent.hasHealthCheck ? this.#services.health.of(scope, agent.agentId).then((health) => ({ ...view, health })) : view;
   }
 
   /** A running agent that has the skill and passes, any of them with equal chance. So many are tried and no more. */

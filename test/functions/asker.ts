@@ -99,7 +99,8 @@ function holdToPromises({ status, headers, body }: Answer, method: string, pathn
   const header = (name: string) => headers.get(name) ?? '';
   expect(header('x-request-id')).toMatch(/^[0-9a-f-]{36}$/);
   expect(header('traceparent')).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/);
-  const isPublic = (status === 200 || status === 304) && /^\/(api\/(docs|openapi\.json)|problems\/\w+|\.well-known\/[\w.-]+)$/.test(pathname);
+  const isPublic =
+    (status === 200 || status === 304) && /^\/(api\/(docs|openapi\.json)|problems\/\w+|\.well-known\/[\w.-]+)$/.test(pathname);
   expect(header('cache-control')).toMatch(isPublic ? /^public, max-age=\d+$/ : /^no-store$/);
   if (headers.has('server-timing')) {
     for (const part of header('server-timing').split(', ')) expect(part).toMatch(new RegExp(`^(${steps.join('|')});dur=\\d+(\\.\\d+)?$`));
