@@ -11,6 +11,10 @@ const Settings = z.object({
   FLOWGRID_API_TOKEN: z.string().min(1),
   SERVICEBUS_QUEUE_NAME: z.string().min(1),
   SERVICEBUS_DEDICATED_QUEUE: z.string().min(1),
+  SERVICEBUS_CONNECTION_STRING: z
+    .string()
+    .regex(/(^|;)Endpoint=sb:\/\//i, 'no connection string of Service Bus')
+    .optional(),
 });
 
 export interface AgentEnvironment {
@@ -23,6 +27,8 @@ export interface AgentEnvironment {
   readonly apiToken: string;
   /** The agent's own queue. */
   readonly queue: string;
+  /** Where somebody else sees to the right to listen. Without it the agent fetches its tokens, and renews them. */
+  readonly connectionString?: string;
 }
 
 /** Thrown by `readEnvironment`; `problems` names the variables, never their values. */
@@ -52,5 +58,6 @@ export function readEnvironment(environment: Readonly<Record<string, string | un
     registryUrl: settings.FLOWGRID_REGISTRY_URL.replace(/\/+$/, ''),
     apiToken: settings.FLOWGRID_API_TOKEN,
     queue,
+    ...(settings.SERVICEBUS_CONNECTION_STRING !== undefined && { connectionString: settings.SERVICEBUS_CONNECTION_STRING }),
   };
 }

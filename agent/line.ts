@@ -1,71 +1,96 @@
 // One connection to the agent's queue: messages come in, each is settled once, and what is under way is finished before the line is hung up.
+import type { EventEmitter } from 'node:events';
 import { setTimeout as wait } from 'node:timers/promises';
 import { ServiceBusClient, type ServiceBusReceivedMessage, type ServiceBusReceiver } from '@azure/service-bus';
 
-export interface ListenToken {
-  readonly endpoint: string;
+/** What opens the line: a connection string, and the queue's name. */
+export interface Access {
+  readonly connectionString: string;
   readonly queue: string;
-  readonly token: string;
-  readonly expiresAt: string;
 }
 
 /** What becomes of a message: done, to come again, or refused with a coded reason. */
-export type Verdict = 'complete' | 'abandon' | { readonly refused: string };
+export type Verdict = 'complete' | 'abandon' | { readonly refused: string; readonly description: string };
+
+/** Judges a message. `release` gives its place to the next one before it is judged: the broker shows only so many at once. */
+export type Judge = (message: ServiceBusReceivedMessage, release: () => void) => Promise<Verdict>;
+
+interface Listeners {
+  readonly judge: Judge;
+  readonly onProblem: (error: unknown) => void;
+  /** This line takes and settles nothing any more: the messages on it come again when their locks end. */
+  readonly onLost: (error: unknown) => void;
+}
 
 const concurrency = 16;
 /** A broker that answers at all answers a settlement in this time. */
 const settleMs = 5_000;
+/** Trying again is ours: the SDK (7.9.5) tries on a connection that is dead, half a minute apart. */
+const retryOptions = { maxRetries: 0, timeoutInMs: settleMs };
 
 export class Line {
   readonly #client: ServiceBusClient;
   readonly #receiver: ServiceBusReceiver;
-  readonly #judge: (message: ServiceBusReceivedMessage) => Promise<Verdict>;
-  readonly #onLost: (problem: string) => void;
+  readonly #listeners: Listeners;
   readonly #running = new Set<Promise<void>>();
   readonly #subscription: { close(): Promise<void> };
+  readonly #end = Promise.withResolvers<never>();
   #settling: Promise<void> = Promise.resolve();
+  #leaving = false;
   #lost = false;
 
-  /** Listens at once. `onLost` tells that this line settles nothing any more: the messages on it come again when their locks end. */
-  constructor(
-    token: ListenToken,
-    judge: (message: ServiceBusReceivedMessage) => Promise<Verdict>,
-    onProblem: (problem: string) => void,
-    onLost: (problem: string) => void,
-  ) {
-    this.#judge = judge;
-    this.#onLost = onLost;
-    const loopback = /^sb:\/\/(127\.|localhost|\[::1\])/.test(token.endpoint) ? ';UseDevelopmentEmulator=true' : '';
-    this.#client = new ServiceBusClient(`Endpoint=${token.endpoint};SharedAccessSignature=${token.token}${loopback}`);
-    this.#receiver = this.#client.createReceiver(token.queue);
+  /** Listens at once. */
+  constructor(access: Access, listeners: Listeners) {
+    this.#listeners = listeners;
+    this.#end.promise.catch(() => undefined);
+    this.#client = new ServiceBusClient(access.connectionString, { retryOptions });
+    this.#receiver = this.#client.createReceiver(access.queue);
     this.#subscription = this.#receiver.subscribe(
-      { processMessage: (message) => this.#receive(message), processError: async ({ error }) => onProblem(error.message) },
+      {
+        processMessage: (message) => this.#receive(message),
+        // Of all that may fail, only receiving itself ends the line.
+        processError: async ({ error, errorSource }) => (errorSource === 'receive' ? this.#lose(error) : listeners.onProblem(error)),
+      },
       { autoCompleteMessages: false, maxConcurrentCalls: concurrency },
     );
+    this.#watch();
   }
 
-  /** Takes no more, finishes what is under way, and closes the connection. */
+  /** Takes no more, finishes what is under way, and closes the connection. Of a line that was lost nothing is waited for. */
   async hangUp(): Promise<void> {
-    await this.#subscription.close();
+    this.#leaving = true;
+    if (this.#lost) return void this.#close().catch(() => undefined);
+    await Promise.race([this.#subscription.close(), this.#end.promise]);
     await Promise.all(this.#running);
+    // The end of the connection is what is wanted now.
+    await Promise.race([this.#close(), this.#end.promise]).catch(() => undefined);
+  }
+
+  async #close(): Promise<void> {
     await this.#receiver.close();
     await this.#client.close();
   }
 
+  /** Ends when the message may make room for the next one. */
   #receive(message: ServiceBusReceivedMessage): Promise<void> {
-    const work = this.#judge(message)
+    const place = Promise.withResolvers<void>();
+    const work = this.#listeners
+      .judge(message, place.resolve)
       .then((verdict) => this.#settle(message, verdict))
       .catch((error: unknown) => this.#lose(error))
-      .finally(() => this.#running.delete(work));
+      .finally(() => {
+        this.#running.delete(work);
+        place.resolve();
+      });
     this.#running.add(work);
-    return work;
+    return place.promise;
   }
 
   /** One after another: of two settlements at once on one link, AMQP's client (rhea 3.0.5) gives both the outcome of the first. */
   #settle(message: ServiceBusReceivedMessage, verdict: Verdict): Promise<void> {
     const turn = this.#settling.then(() => {
       if (this.#lost) throw new Error('the line was lost before the message was settled');
-      return Promise.race([this.#send(message, verdict), this.#late()]);
+      return Promise.race([this.#send(message, verdict), this.#late(), this.#end.promise]);
     });
     this.#settling = turn.catch(() => undefined);
     return turn;
@@ -74,10 +99,8 @@ export class Line {
   #send(message: ServiceBusReceivedMessage, verdict: Verdict): Promise<void> {
     if (verdict === 'complete') return this.#receiver.completeMessage(message);
     if (verdict === 'abandon') return this.#receiver.abandonMessage(message);
-    return this.#receiver.deadLetterMessage(message, {
-      deadLetterReason: verdict.refused,
-      deadLetterErrorDescription: 'refused by the agent',
-    });
+    const { refused, description } = verdict;
+    return this.#receiver.deadLetterMessage(message, { deadLetterReason: refused, deadLetterErrorDescription: description });
   }
 
   /** A settlement that was refused is repeated by the SDK on a delivery that is over, and waits for nothing: so it is not waited for. */
@@ -86,9 +109,20 @@ export class Line {
     throw new Error('a settlement was not answered');
   }
 
+  /** No public member of the client tells the end of its connection. */
+  #watch(): void {
+    const context = (this.#client as unknown as { _connectionContext?: { connection?: EventEmitter } })._connectionContext;
+    context?.connection?.once('disconnected', () => {
+      if (!this.#leaving) this.#lose(new Error('the connection to Service Bus was lost'));
+      else this.#end.reject(new Error('the connection to Service Bus was lost'));
+    });
+  }
+
   #lose(error: unknown): void {
     if (this.#lost) return;
     this.#lost = true;
-    this.#onLost(error instanceof Error ? error.message : String(error));
+    const reason = error instanceof Error ? error : new Error(String(error));
+    this.#end.reject(reason);
+    this.#listeners.onLost(reason);
   }
 }

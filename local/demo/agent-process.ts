@@ -10,6 +10,7 @@ export interface AgentEvent {
   readonly from?: string;
   readonly messageId?: string;
   readonly page?: string;
+  readonly incident?: string;
 }
 
 const patienceMs = 15_000;
@@ -19,8 +20,9 @@ export class AgentProcess {
   readonly #events: AgentEvent[] = [];
   #told: () => void = () => undefined;
 
-  constructor(environment: Record<string, string>) {
-    const script = fileURLToPath(new URL('../../agent/examples/knowledge-agent.ts', import.meta.url));
+  /** `example` is one of agent/examples. */
+  constructor(example: 'incident-agent' | 'knowledge-agent', environment: Record<string, string>) {
+    const script = fileURLToPath(new URL(`../../agent/examples/${example}.ts`, import.meta.url));
     this.#process = spawn(process.execPath, [script], { env: environment, stdio: ['ignore', 'pipe', 'inherit'] });
     createInterface({ input: this.#process.stdout }).on('line', (line) => {
       // The example prints one JSON object a line.

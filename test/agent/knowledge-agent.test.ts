@@ -21,7 +21,7 @@ test('answers a question by writing a page with the credential of its tenant, an
   await owner.post('/api/registry/agents/asker/register', { card: cardOf('Asker') });
   const environment = await owner.post<Record<string, string>>(`/tenants/${tenant.id}/agents/knowledge-agent/environment`);
 
-  running = new AgentProcess({ ...environment, PATH: process.env['PATH'] ?? '' });
+  running = new AgentProcess('knowledge-agent', { ...environment, PATH: process.env['PATH'] ?? '' });
   await running.event('ready');
   const { messageId } = await owner.post<{ messageId: string }>('/api/messages', {
     to: { skill: 'search_knowledge_base' },
@@ -43,6 +43,7 @@ test('answers a question by writing a page with the credential of its tenant, an
     expect.stringMatching(/^(tool.attempted|tenant_credential_access)$/),
     expect.stringMatching(/^(tool.attempted|tenant_credential_access)$/),
     'tool.invoked',
+    'message.sent',
     'agent.unregistered',
   ]);
 });
