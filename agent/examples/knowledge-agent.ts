@@ -18,7 +18,9 @@ export function knowledgeAgent(environment: Readonly<Record<string, string | und
         capabilities: {},
         defaultInputModes: ['application/json'],
         defaultOutputModes: ['application/json'],
-        skills: [{ id: 'search_knowledge_base', name: 'Search the knowledge base', description: 'Answers a question.', tags: ['knowledge'] }],
+        skills: [
+          { id: 'search_knowledge_base', name: 'Search the knowledge base', description: 'Answers a question.', tags: ['knowledge'] },
+        ],
       },
     },
     environment,

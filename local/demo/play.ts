@@ -1,12 +1,12 @@
 // The story: two tenants, one conversation, one tool call, and everything the other tenant tries and does not get.
 import { setTimeout as wait } from 'node:timers/promises';
 import { randomName } from '../../shared/clock/clock.ts';
-import { cardOf } from '../start/demo-tenants.ts';
 import type { LocalJson } from '../start/local-json.ts';
 import { AgentProcess } from './agent-process.ts';
 import { Caller } from './caller.ts';
 import { govern } from './govern.ts';
 import { tryEverything } from './intruder.ts';
+import { monitorCard } from './monitor-card.ts';
 import { hold, type Told } from './told.ts';
 
 interface TenantBody {
@@ -20,16 +20,14 @@ interface EventBody {
   readonly outcome: string;
 }
 
-const incidentCard = cardOf({ name: 'Incident Agent', skill: 'triage_incident', tag: 'incident', text: 'Decides what an incident needs.' });
-
 export async function play(local: LocalJson, told: Told): Promise<void> {
   const suffix = randomName(5);
   const [acme, globex] = [`acme-${suffix}`, `globex-${suffix}`];
   const platform = new Caller(local.api, local.platformKey);
   let owner = platform;
   let other = platform;
-  let environment: Record<string, string> = {};
-  let agent: AgentProcess | undefined;
+  const environments: Record<string, Record<string, string>> = {};
+  const agents: AgentProcess[] = [];
   let page = '';
 
   try {
@@ -53,18 +51,6 @@ export async function play(local: LocalJson, told: Told): Promise<void> {
       hold(tenantId === acme && role === 'owner', `whoami says ${tenantId}, ${role}`);
       return `${role} of ${tenantId}`;
     });
-    await told.step('registers incident-agent', async () => {
-      const { status, queue } = await owner.ask<{ status: string; queue: { name: string; state: string } }>(
-        'POST',
-        '/api/registry/agents/incident-agent/register',
-        {
-          card: incidentCard,
-          ttlSeconds: 600,
-        },
-      );
-      hold(status === 'running', `it is ${status}`);
-      return `queue ${queue.name}: ${queue.state}`;
-    });
     await told.step('stores its Notion credential, sealed under its own key', async () => {
       const stored = await owner.ask<{ success: boolean; encryptedAt: string }>(
         'POST',
@@ -76,18 +62,32 @@ export async function play(local: LocalJson, told: Told): Promise<void> {
       hold(stored.success, 'it was not stored');
       return `encrypted at ${stored.encryptedAt}`;
     });
-    await told.step('makes the environment of knowledge-agent', async () => {
-      environment = await owner.ask<Record<string, string>>('POST', `/tenants/${acme}/agents/knowledge-agent/environment`);
-      return `${Object.keys(environment).length} variables, its key shown once`;
-    });
-    await told.step('starts it in a process of its own', async () => {
-      agent = new AgentProcess({ ...environment, PATH: process.env['PATH'] ?? '' });
-      await agent.event('ready');
-      return `process ${agent.pid}, listening at ${environment['SERVICEBUS_DEDICATED_QUEUE']}`;
+    for (const example of ['knowledge-agent', 'incident-agent'] as const) {
+      await told.step(`makes the environment of ${example}`, async () => {
+        const environment = await owner.ask<Record<string, string>>('POST', `/tenants/${acme}/agents/${example}/environment`);
+        environments[example] = environment;
+        return `${Object.keys(environment).length} variables, its key shown once`;
+      });
+      await told.step('starts it in a process of its own', async () => {
+        const agent = new AgentProcess(example, { ...environments[example], PATH: process.env['PATH'] ?? '' });
+        agents.push(agent);
+        await agent.event('ready');
+        return `process ${agent.pid}, listening at ${environments[example]?.['SERVICEBUS_DEDICATED_QUEUE']}`;
+      });
+    }
+    await told.step('registers its monitoring, which only sends', async () => {
+      const order = { card: monitorCard, ttlSeconds: 600 };
+      const { status, queue } = await owner.ask<{ status: string; queue: { name: string; state: string } }>(
+        'POST',
+        '/api/registry/agents/monitoring/register',
+        order,
+      );
+      hold(status === 'running', `it is ${status}`);
+      return `queue ${queue.name}: ${queue.state}`;
     });
     await told.step('lists its agents', async () => {
       const { items, total } = await owner.ask<{ items: { agentId: string }[]; total: number }>('GET', '/api/registry/agents');
-      hold(total === 2, `there are ${total}`);
+      hold(total === 3, `there are ${total}`);
       return items.map(({ agentId }) => agentId).join(', ');
     });
     await told.step('finds who can search the knowledge base', async () => {
@@ -101,23 +101,26 @@ export async function play(local: LocalJson, told: Told): Promise<void> {
       return name;
     });
 
-    told.chapter('One agent asks, the other answers with a tool');
-    let messageId = '';
-    await told.step('incident-agent sends a signed message by skill', async () => {
+    told.chapter('An incident: one agent asks, the other answers with a tool');
+    const [knowledge, incidents] = agents;
+    await told.step('monitoring sends a signed message by skill', async () => {
       const sent = await owner.ask<{ messageId: string; to: string; queue: string }>('POST', '/api/messages', {
-        to: { skill: 'search_knowledge_base' },
-        from: 'incident-agent',
-        messageType: 'knowledge.search',
-        payload: { query: 'database at 100 % CPU' },
-        correlationId: 'incident-42',
+        to: { skill: 'triage_incident' },
+        from: 'monitoring',
+        messageType: 'incident.created',
+        payload: { id: 'incident-42', description: 'database at 100 % CPU' },
       });
-      messageId = sent.messageId;
       return `to ${sent.to} over ${sent.queue}`;
     });
-    await told.step('its process takes it, verifies it, calls notion.createPage', async () => {
-      const answered = await agent?.event('answered');
-      hold(answered?.messageId === messageId && answered.from === 'incident-agent', 'it answered another message');
+    await told.step('incident-agent verifies it, finds knowledge-agent, asks it', async () => {
+      const answered = await knowledge?.event('answered');
+      hold(answered?.from === 'incident-agent', 'somebody else asked');
       page = answered.page ?? '';
+      return `request ${answered.messageId}`;
+    });
+    await told.step('knowledge-agent calls notion.createPage and replies', async () => {
+      const triaged = await incidents?.event('triaged');
+      hold(triaged?.incident === 'incident-42' && triaged.page === page, 'the reply is to something else');
       return `page ${page}`;
     });
     await told.step('the quota check shows one call used', async () => {
@@ -165,15 +168,18 @@ export async function play(local: LocalJson, told: Told): Promise<void> {
     });
 
     told.chapter('And it ends in order');
-    await told.step('the agent gets SIGTERM, finishes and unregisters', async () => {
-      const code = await agent?.stop();
-      hold(code === 0, `its exit code is ${code}`);
+    await told.step('both agents get SIGTERM, finish and unregister', async () => {
+      const codes = await Promise.all(agents.map((agent) => agent.stop()));
+      hold(
+        codes.every((code) => code === 0),
+        `their exit codes are ${codes}`,
+      );
       const { total } = await owner.ask<{ total: number }>('GET', '/api/registry/agents');
       hold(total === 1, `${total} agents are left`);
-      return 'exit code 0, one agent left';
+      return 'exit code 0 each, one agent left';
     });
   } finally {
-    await agent?.stop();
+    await Promise.all(agents.map((agent) => agent.stop()));
   }
 }
 

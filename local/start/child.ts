@@ -1,21 +1,30 @@
 // One child process of the start command: started, spoken to, started again when it dies.
 import { type ChildProcess, fork } from 'node:child_process';
 import { setTimeout as wait } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 
 /** What a child says once it serves. */
 export interface Ready {
   readonly ready: Record<string, number>;
 }
 
-/** Half of V8's own limit in MiB: 25 MB less of what a start leaves behind, for no throughput that could be measured. */
-const execArgv = [...process.execArgv, '--max-semi-space-size=8'];
+/**
+ * What keeps an idle child small, for no throughput that could be measured. Half of V8's own limit in MiB: 25 MB less of what a start leaves behind.
+ * Without the second compiler of WebAssembly the types cost 11 MB less to strip; a host, where Cedar runs, keeps it.
+ */
+const small = {
+  twin: ['--max-semi-space-size=8', '--liftoff-only'],
+  host: ['--max-semi-space-size=8'],
+  agents: ['--max-semi-space-size=1', '--liftoff-only', '--optimize-for-size'],
+};
+export type Kind = keyof typeof small;
 
 /** A child that dies this often before it ever served will not serve. */
 const firstTries = 1;
 
 export class Child {
   readonly name: string;
-  readonly #script: string;
+  readonly #kind: Kind;
   readonly #orders: (last: Record<string, number> | undefined) => Promise<object>;
   readonly #onReady: () => void;
   #process: ChildProcess | undefined;
@@ -23,10 +32,10 @@ export class Child {
   #stopping = false;
   #failures = 0;
 
-  /** `orders` is what the child is told, given the ports it had when it last served. */
-  constructor(name: string, script: string, orders: (last: Record<string, number> | undefined) => Promise<object>, onReady: () => void) {
+  /** `kind` is the script beside this folder. `orders` is what the child is told, given the ports it had when it last served. */
+  constructor(name: string, kind: Kind, orders: (last: Record<string, number> | undefined) => Promise<object>, onReady: () => void) {
     this.name = name;
-    this.#script = script;
+    this.#kind = kind;
     this.#orders = orders;
     this.#onReady = onReady;
   }
@@ -44,7 +53,11 @@ export class Child {
   start(): Promise<void> {
     return new Promise((resolve, reject) => {
       // Its own process group: Ctrl-C reaches the start command alone, which stops its children in order.
-      const child = fork(this.#script, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], detached: true, execArgv });
+      const child = fork(fileURLToPath(new URL(`../${this.#kind}.ts`, import.meta.url)), {
+        stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+        detached: true,
+        execArgv: small[this.#kind],
+      });
       this.#process = child;
       child.on('message', (message: Ready) => {
         this.#ports = message.ready;

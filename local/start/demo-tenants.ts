@@ -1,4 +1,4 @@
-// Two demo tenants, each with an incident agent, a knowledge agent and a connected integration: made through the API like any other.
+// Two demo tenants with a connected integration, and the environments of their agents: made through the API like any other.
 import { setTimeout as wait } from 'node:timers/promises';
 import type { LocalJson } from './local-json.ts';
 import type { Secrets } from './secrets.ts';
@@ -8,24 +8,8 @@ const tenants = [
   { id: 'globex', name: 'Globex' },
 ];
 
-const agents = [
-  {
-    id: 'incident-agent',
-    name: 'Incident Response Agent',
-    skill: 'triage_incident',
-    tag: 'incident',
-    text: 'Takes an incident and decides what it needs.',
-  },
-  {
-    id: 'knowledge-agent',
-    name: 'Knowledge Agent',
-    skill: 'search_knowledge_base',
-    tag: 'knowledge',
-    text: 'Finds what is known about a question.',
-  },
-];
-
-const ttlSeconds = 3_600;
+/** The examples that `agents.ts` runs. */
+const agentIds = ['incident-agent', 'knowledge-agent'];
 
 export class DemoTenants {
   readonly #api: string;
@@ -33,7 +17,6 @@ export class DemoTenants {
   readonly #upstreamToken: string;
   readonly #secrets: Secrets;
   readonly #keep: () => void;
-  #renewal: NodeJS.Timeout | undefined;
 
   /** `keep` stores the secrets, into which new keys are put. */
   constructor(local: LocalJson, secrets: Secrets, keep: () => void) {
@@ -44,26 +27,20 @@ export class DemoTenants {
     this.#keep = keep;
   }
 
-  /** Makes what is missing and renews the agents' leases, now and while this process runs. */
+  /** Makes what is missing. */
   async ensure(): Promise<void> {
     await Promise.all(tenants.map((tenant) => this.#ensureTenant(tenant)));
-    this.#renewal = setInterval(
-      () => {
-        Promise.all(tenants.map(({ id }) => this.#register(id))).catch((error: unknown) =>
-          console.error('The demo agents were not renewed:', error),
-        );
-      },
-      (ttlSeconds / 2) * 1_000,
-    );
+  }
+
+  /** What each agent of each tenant is started with. Its key is a new one: the one before is not in force any more. */
+  async environments(): Promise<Record<string, string>[]> {
+    const paths = tenants.flatMap(({ id }) => agentIds.map((agentId) => ({ id, path: `/tenants/${id}/agents/${agentId}/environment` })));
+    return Promise.all(paths.map(({ id, path }) => this.#call<Record<string, string>>('POST', path, this.#keyOf(id))));
   }
 
   /** As `local.json` shows them. */
   get tenants(): { id: string; apiKey: string }[] {
     return tenants.map(({ id }) => ({ id, apiKey: this.#keyOf(id) }));
-  }
-
-  stop(): void {
-    clearInterval(this.#renewal);
   }
 
   async #ensureTenant({ id, name }: (typeof tenants)[number]): Promise<void> {
@@ -80,19 +57,7 @@ export class DemoTenants {
       if (left === 0) throw new Error(`tenant ${id} is not being provisioned`);
       await wait(25);
     }
-    await Promise.all([this.#register(id), this.#connect(id)]);
-  }
-
-  async #register(id: string): Promise<void> {
-    await Promise.all(
-      agents.map(({ id: agentId, ...agent }) =>
-        this.#call('POST', `/api/registry/agents/${agentId}/register`, this.#keyOf(id), {
-          card: cardOf(agent),
-          ttlSeconds,
-          metadata: { demo: true },
-        }),
-      ),
-    );
+    await this.#connect(id);
   }
 
   async #connect(id: string): Promise<void> {
@@ -107,7 +72,7 @@ export class DemoTenants {
     return this.#secrets.tenants[id] ?? '';
   }
 
-  async #call(method: string, path: string, key: string, body?: object): Promise<Answer> {
+  async #call<Body = Answer>(method: string, path: string, key: string, body?: object): Promise<Body> {
     const response = await fetch(this.#api + path, {
       method,
       headers: { 'x-api-key': key, ...(body && { 'content-type': 'application/json' }) },
@@ -116,7 +81,7 @@ export class DemoTenants {
     const text = await response.text();
     if (!response.ok) throw new Error(`${method} ${path} answered ${response.status}: ${text}`);
     // Our own API's answers, of which only these members are read.
-    return JSON.parse(text) as Answer;
+    return JSON.parse(text) as Body;
   }
 }
 
@@ -124,18 +89,4 @@ interface Answer {
   readonly status?: string;
   readonly ownerKey?: { readonly key: string };
   readonly integrations?: readonly { readonly name: string; readonly hasCredentials: boolean }[];
-}
-
-/** An A2A 1.0 card. */
-export function cardOf(agent: { name: string; skill: string; tag: string; text: string }): object {
-  return {
-    name: agent.name,
-    description: agent.text,
-    version: '1.0.0',
-    supportedInterfaces: [{ url: 'https://agents.example/a2a', protocolBinding: 'JSONRPC', protocolVersion: '1.0' }],
-    capabilities: { streaming: false },
-    defaultInputModes: ['application/json'],
-    defaultOutputModes: ['application/json'],
-    skills: [{ id: agent.skill, name: agent.skill.replaceAll('_', ' '), description: agent.text, tags: [agent.tag] }],
-  };
 }

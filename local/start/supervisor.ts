@@ -3,7 +3,6 @@ import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { chance } from '../../shared/clock/clock.ts';
 import { Child } from './child.ts';
 import { DemoTenants } from './demo-tenants.ts';
@@ -14,8 +13,6 @@ import { type Options, type TwinPart, twinParts } from './options.ts';
 import { screen } from './screen.ts';
 import { readSecrets, type Secrets, writeSecrets } from './secrets.ts';
 
-const script = (name: string): string => fileURLToPath(new URL(`../${name}.ts`, import.meta.url));
-
 export class Supervisor {
   readonly #options: Options;
   /** Where the databases are; with `--ephemeral` a folder of its own that is removed at the end. */
@@ -25,7 +22,6 @@ export class Supervisor {
   readonly #startedAt = performance.now();
   #children: Child[] = [];
   #known: Partial<LocalJson>;
-  #demo: DemoTenants | undefined;
   #serving = false;
   #stopped: Promise<void> | undefined;
 
@@ -68,9 +64,22 @@ export class Supervisor {
   async #startAll(secrets: Secrets): Promise<void> {
     const twin = this.#startTwin(secrets, twinParts);
     await Promise.all([twin, this.#startHosts(secrets, twin)]);
-    this.#demo = new DemoTenants(this.#local(), secrets, () => writeSecrets(this.#folder, secrets));
-    await this.#demo.ensure();
-    this.#known = { ...this.#known, tenants: this.#demo.tenants };
+    const demo = new DemoTenants(this.#local(), secrets, () => writeSecrets(this.#folder, secrets));
+    await demo.ensure();
+    this.#known = { ...this.#known, tenants: demo.tenants };
+    await this.#startAgents(await demo.environments());
+  }
+
+  #startAgents(environments: readonly Record<string, string>[]): Promise<void> {
+    const agents = new Child(
+      'agents',
+      'agents',
+      async () => ({ environments }),
+      () => this.#write(),
+    );
+    // Behind the hosts in the list: they are unregistered while there is somebody to tell.
+    this.#children.push(agents);
+    return agents.start();
   }
 
   #startTwin(secrets: Secrets, parts: readonly TwinPart[]): Promise<void> {
@@ -85,7 +94,7 @@ export class Supervisor {
       secrets,
       ownsFaults: owner,
     });
-    const twin = new Child(name, script('twin'), orders, () => {
+    const twin = new Child(name, 'twin', orders, () => {
       this.#known = { ...this.#known, platformKey: secrets.platformKey, ...addresses(twin.ports, secrets, parts) };
       this.#write();
     });
@@ -104,7 +113,7 @@ export class Supervisor {
         await twin;
         return { port, settings: hostSettings(this.#local(), secrets, baseUrl, this.#options) };
       };
-      return new Child(`host-${before.length + at}`, script('host'), orders, () => this.#write());
+      return new Child(`host-${before.length + at}`, 'host', orders, () => this.#write());
     });
     // Behind the twin in the list, so that stopping in reverse order stops them first.
     this.#children.push(...hosts);
@@ -129,7 +138,6 @@ export class Supervisor {
   }
 
   async #stop(code: number): Promise<void> {
-    this.#demo?.stop();
     for (const child of this.#children.toReversed()) await child.stop(10_000);
     if (this.#options.ephemeral) rmSync(this.#folder, { recursive: true, force: true });
     this.#lock.release();

@@ -128,7 +128,7 @@ describe('parts', () => {
     const flowGrid = await start(folder(), '--ephemeral', '--hosts', '2');
     const { hosts, pids } = flowGrid.local;
     expect(hosts).toHaveLength(2);
-    expect(Object.keys(pids).sort()).toEqual(['host-0', 'host-1', 'twin']);
+    expect(Object.keys(pids).sort()).toEqual(['agents', 'host-0', 'host-1', 'twin']);
     kill(pids['host-1'] ?? 0);
     await until('there is a new process', async () => flowGrid.local.pids['host-1'] !== pids['host-1']);
     await until('it serves', async () =>
