@@ -2,53 +2,55 @@
 import { maxAgeMs } from '../shared/messaging/envelope.ts';
 import type { VerificationKey } from '../shared/messaging/signature.ts';
 
-/** `signing` in the answer of a registration (api.md, Registry); `key` is base64url. */
-export interface SigningAnswer {
+interface NamedKey {
   readonly keyId: string;
+  /** base64url; only an identity bound to the agent is told. */
   readonly key?: string;
-  /** Verifies what still lies in queues. */
-  readonly previous?: { readonly keyId: string; readonly key?: string };
-  /** Signs some time from now. */
-  readonly next?: { readonly keyId: string; readonly key?: string };
+}
+
+/** `signing` in the answer of a registration (api.md, Registry): all the keys in force. */
+export interface SigningAnswer extends NamedKey {
+  readonly previous?: NamedKey & { readonly verifiesUntil: string };
+  readonly next?: NamedKey & { readonly signsFrom: string };
 }
 
 interface Kept extends VerificationKey {
-  /** Milliseconds since the epoch; absent while registration names it. */
+  /** Milliseconds since the epoch; absent while nothing follows it. */
   readonly until?: number;
 }
 
-/** FlowGrid never has more than two in force, and a third that verifies what is left in queues. */
-const most = 4;
+/** Clocks differ by this much. */
+const lagMs = 5 * 60_000;
 
 export class KeyRing {
-  readonly #keys = new Map<string, Kept>();
+  #keys: readonly Kept[];
 
   constructor(first: VerificationKey) {
-    this.#keys.set(first.keyId, first);
+    this.#keys = [first];
   }
 
   /** Those in force, for `verifyEnvelope`. */
   get keys(): VerificationKey[] {
     const now = Date.now();
-    return [...this.#keys.values()].filter(({ until }) => until === undefined || until > now);
+    return this.#keys.filter(({ until }) => until === undefined || until > now);
   }
 
   knows(keyId: string): boolean {
     return this.keys.some((key) => key.keyId === keyId);
   }
 
-  /** Takes what a registration answered. A key it no longer names has signed its last, and the last of that is too old in a day. */
-  learn(answer: SigningAnswer): void {
-    const named = [answer, answer.previous, answer.next].filter((each) => each !== undefined);
-    for (const { keyId, key } of named) {
-      const known = this.#keys.get(keyId);
-      this.#keys.delete(keyId);
-      if (key !== undefined) this.#keys.set(keyId, { keyId, key: Buffer.from(key, 'base64url') });
-      else if (known) this.#keys.set(keyId, { keyId, key: known.key });
-    }
-    for (const { keyId, key, until } of [...this.#keys.values()])
-      if (until === undefined && !named.some((each) => each.keyId === keyId))
-        this.#keys.set(keyId, { keyId, key, until: Date.now() + maxAgeMs });
-    for (const keyId of [...this.#keys.keys()].slice(0, -most)) this.#keys.delete(keyId);
+  /** Takes what a registration answered. A key it does not name is out of force; one that another follows verifies until its last message is too old. */
+  learn(signing: SigningAnswer): void {
+    const { previous, next } = signing;
+    this.#keys = [
+      ...this.#kept(signing, next && Date.parse(next.signsFrom) + maxAgeMs + lagMs),
+      ...(previous ? this.#kept(previous, Date.parse(previous.verifiesUntil)) : []),
+      ...(next ? this.#kept(next) : []),
+    ];
+  }
+
+  #kept({ keyId, key }: NamedKey, until?: number): Kept[] {
+    const bytes = key === undefined ? this.#keys.find((each) => each.keyId === keyId)?.key : Buffer.from(key, 'base64url');
+    return bytes ? [{ keyId, key: bytes, ...(until !== undefined && { until }) }] : [];
   }
 }
