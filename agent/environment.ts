@@ -2,15 +2,17 @@
 import * as z from 'zod';
 import type { VerificationKey } from '../shared/messaging/signature.ts';
 
+const text = z.string('is not set');
+
 const Settings = z.object({
-  FLOWGRID_TENANT_ID: z.string().regex(/^[a-z][a-z0-9-]{2,39}$/, 'not a tenant id'),
-  FLOWGRID_TENANT_SECRET: z.string().regex(/^[a-z0-9]{1,16}\.[\w-]{43}$/, 'not `{keyId}.{base64url key}`'),
-  AGENT_ID: z.string().regex(/^[a-z0-9][a-z0-9-]{1,63}$/, 'not an agent id'),
-  AGENT_NAME: z.string().min(1),
-  FLOWGRID_REGISTRY_URL: z.url({ protocol: /^https?$/ }),
-  FLOWGRID_API_TOKEN: z.string().min(1),
-  SERVICEBUS_QUEUE_NAME: z.string().min(1),
-  SERVICEBUS_DEDICATED_QUEUE: z.string().min(1),
+  FLOWGRID_TENANT_ID: text.regex(/^[a-z][a-z0-9-]{2,39}$/, 'not a tenant id'),
+  FLOWGRID_TENANT_SECRET: text.regex(/^[a-z0-9]{1,16}\.[\w-]{43}$/, 'not `{keyId}.{base64url key}`'),
+  AGENT_ID: text.regex(/^[a-z0-9][a-z0-9-]{1,63}$/, 'not an agent id'),
+  AGENT_NAME: text.min(1, 'is empty'),
+  FLOWGRID_REGISTRY_URL: text.pipe(z.url({ protocol: /^https?$/, error: 'not an http or https URL' })),
+  FLOWGRID_API_TOKEN: text.min(1, 'is empty'),
+  SERVICEBUS_QUEUE_NAME: text.min(1, 'is empty'),
+  SERVICEBUS_DEDICATED_QUEUE: text.min(1, 'is empty'),
   SERVICEBUS_CONNECTION_STRING: z
     .string()
     .regex(/(^|;)Endpoint=sb:\/\//i, 'no connection string of Service Bus')

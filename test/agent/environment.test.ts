@@ -43,6 +43,14 @@ describe('the environment of an agent', () => {
     });
   });
 
+  test('may bring a connection string, if it is one', () => {
+    const SERVICEBUS_CONNECTION_STRING = 'Endpoint=sb://bus.example/;SharedAccessKeyName=listen;SharedAccessKey=c2VjcmV0';
+    expect(readEnvironment({ ...good, SERVICEBUS_CONNECTION_STRING }).connectionString).toBe(SERVICEBUS_CONNECTION_STRING);
+    expect(problemsOf({ ...good, SERVICEBUS_CONNECTION_STRING: 'c2VjcmV0' })).toEqual([
+      'SERVICEBUS_CONNECTION_STRING: no connection string of Service Bus',
+    ]);
+  });
+
   test('as dotenv, is the same', () => {
     const read = Object.fromEntries(
       dotenv
