@@ -6,7 +6,7 @@ import type { LocalJson } from '../local/start/local-json.ts';
 import { cardOf, dataFolder, newTenant, startFlowGrid } from '../test/flowgrid.ts';
 import type { Figure } from './figure.ts';
 
-const tenants = Number(process.env['FLOWGRID_BENCH_TENANTS'] ?? 1_000);
+const tenants = 1_000;
 const atOnce = 8;
 /** As long as the longest pause between two rounds of a timer that looks at tenants. */
 const observedMs = 5 * 60_000;
