@@ -95,7 +95,9 @@ const breakages: readonly (() => Promise<void>)[] = [
   async () => running[2]?.kill9(),
   () => killPart('host-1'),
   () => setFaults([{ service: 'serviceBus', match: '^(send|receive|complete|attach)', rate: 0.05, effect: '500' }]),
-  async () => running.slice(0, readers.length).forEach((reader) => reader.kill9()),
+  async () => {
+    for (const reader of running.slice(0, readers.length)) reader.kill9();
+  },
 ];
 
 test('pulled: no accepted message is lost and none takes effect twice', async () => {
