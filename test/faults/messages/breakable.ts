@@ -90,6 +90,11 @@ export class Breakable {
     });
   }
 
+  /** The next key signs at once. */
+  async rotateKeys(): Promise<void> {
+    await this.tenant.owner.ask('POST', `/tenants/${this.tenant.id}/messaging/rotate`, { overlapSeconds: 0 });
+  }
+
   /** `kill -9`; resolves once another is in its place. */
   async kill9(...names: readonly ('twin' | 'host-0' | 'host-1')[]): Promise<void> {
     const { pids } = this.flowGrid.local;

@@ -45,19 +45,22 @@ test('no accepted message is lost and none takes effect twice', async () => {
   await broken.shortenLocks(agents.map((agentId) => `${tenant.id}-${agentId.replaceAll('-', '_')}`));
   const writing = broken.startWriters('reader-one', agents);
 
-  const faults = (match: string, rate: number, effect: string): Breakage => {
-    return () => broken.setFaults([{ service: 'serviceBus', match, rate, effect }]);
+  const faults = (service: 'serviceBus' | 'blobs', match: string, rate: number, effect: string): Breakage => {
+    return () => broken.setFaults([{ service, match, rate, effect }]);
   };
   await broken.breakEverything(
     [
       async () => reading[0]?.kill9(),
       () => broken.kill9('host-0'),
+      // The key that signs is another from here on: agents learn it when they first see it.
+      () => broken.rotateKeys(),
       async () => writing[0]?.kill9(),
-      faults('^(send|receive|complete)', 0.02, 'drop'),
+      faults('serviceBus', '^(send|receive|complete)', 0.02, 'drop'),
       () => broken.kill9('twin'),
-      faults('^complete', 0.1, 'lockLost'),
+      faults('serviceBus', '^complete', 0.1, 'lockLost'),
       async () => reading[2]?.kill9(),
-      faults('^(send|receive|complete|attach)', 0.05, '500'),
+      faults('serviceBus', '^(send|receive|complete|attach)', 0.05, '500'),
+      faults('blobs', '', 0.2, '500'),
       () => broken.kill9('host-1'),
       async () => {
         for (const each of reading) each.kill9();

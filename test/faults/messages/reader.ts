@@ -5,9 +5,11 @@ import { join } from 'node:path';
 import * as z from 'zod';
 import { Agent } from '../../../agent/agent.ts';
 import { cardOf } from '../../flowgrid.ts';
+import { fillingOf } from './filling.ts';
 
 const { EFFECTS: effects = '', REPLICA: replica = '' } = process.env;
-const Note = z.object({ number: z.int() });
+/** What is long came as a claim, and is whole again when it is handled. */
+const Note = z.object({ number: z.int(), filling: z.string() });
 
 const { AGENT_ID: agentId = '' } = process.env;
 const agent = new Agent({
@@ -16,14 +18,12 @@ const agent = new Agent({
   onProblem: (problem) => appendFileSync(join(effects, `${replica}.problems`), `${problem}\n`),
 });
 agent.on('note', ({ messageId, payload }) => {
-  const { number } = Note.parse(payload);
+  const { number, filling } = Note.parse(payload);
+  if (filling.length !== fillingOf(number).length) throw new Error(`${number} is not whole`);
   try {
     closeSync(openSync(join(effects, `${number}~${messageId}`), 'wx'));
   } catch (error) {
     if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
   }
 });
-process.once('SIGTERM', () => {
-  void agent.stop().then(() => process.exit(0));
-});
-await agent.start();
+await agent.run();
