@@ -1,4 +1,4 @@
-// What an idle FlowGrid asks of Azure: 1,000 tenants with an agent each, nobody calls, and the twin counts every operation on store, broker, vault and
+// What an idle FlowGrid asks of Azure: 1,000 tenants with an agent each that was there once, nobody calls, and the twin counts every operation on store, broker, vault and
 // blobs. Nothing may go round by polling, so the figure does not grow with the tenants. The floor is the same deployment before it has tenants.
 import { setTimeout as wait } from 'node:timers/promises';
 import { operationsSoFar } from '../local/operations.ts';
@@ -30,24 +30,26 @@ export async function bench(): Promise<Figure[]> {
   }
 }
 
-/** Each tenant has an agent that registered once and has stopped since: its lease ends and nothing must follow from that. */
+/** Each tenant has an agent that registered, wrote one message and has stopped since: its lease ends, its queues empty, and nothing must follow from that. */
 async function populate(local: LocalJson): Promise<void> {
   let left = tenants;
   const make = async () => {
     while (left-- > 0) {
       const { owner } = await newTenant(local);
       await owner.ask('POST', '/api/registry/agents/idle/register', { card: cardOf('Idle'), ttlSeconds: 10 });
+      const progress = { messageType: 'task.progress', payload: { taskId: 'one', progress: 1 } };
+      await owner.ask('POST', '/api/messages', { to: 'orchestrator', from: 'idle', ...progress });
     }
   };
   await Promise.all(Array.from({ length: atOnce }, make));
 }
 
-/** What making tenants leaves behind, such as events on their way to the ledger, is done: fewer than ten operations in five seconds. */
+/** What work leaves behind is done, such as events on their way to the ledger and looks at queues that were used: a minute with less than the goal. */
 async function untilQuiet(local: LocalJson): Promise<void> {
-  for (let tries = 60; tries > 0; tries--) {
+  for (let minutes = 15; minutes > 0; minutes--) {
     const { total } = await operationsSoFar(local);
-    await wait(5_000);
-    if ((await operationsSoFar(local)).total - total < 10) return;
+    await wait(60_000);
+    if ((await operationsSoFar(local)).total - total < 60 * goal) return;
   }
   throw new Error('it does not become idle');
 }
