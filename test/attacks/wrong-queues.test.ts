@@ -93,7 +93,7 @@ test.for(['agents', 'orchestrator', 'dedicated'] as const)('on %s', async (queue
     ...(queue === 'orchestrator'
       ? { 'for an agent': [good({}), 'recipient_mismatch'] }
       : {
-          'for the orchestrator': [good({ to: 'orchestrator' }), queue === 'agents' ? 'signature_invalid' : 'recipient_mismatch'],
+          'for the orchestrator': [good({ to: 'orchestrator' }), 'recipient_mismatch'],
           unsigned: [{ ...unsigned, to: recipient }, 'signature_missing'],
           'under another key': [{ ...good({}), signature: `v1.none.${'A'.repeat(43)}` }, 'key_unknown'],
           'under the key of another agent': [
