@@ -9,7 +9,7 @@ test('nothing of one tenant is ever in the hands of another, and everything arri
   const { leaks, leaksShown, lost, repeated, refusedSends, accepted, arrived, attempts, jain } = await runLoad(local, {
     tenants: 10,
     agents: 100,
-    pushed: 0,
+    pushed: 0.3,
     seconds: 8,
     senders: 16,
     listeners: 100,
