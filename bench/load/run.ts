@@ -7,7 +7,9 @@ import { inTurn } from './in-turn.ts';
 import { listen, step } from './traffic.ts';
 
 export interface LoadOptions extends FleetOptions {
+  /** Sending ends after so long, or after so many messages. */
   readonly seconds: number;
+  readonly messages?: number;
   /** Requests under way at once. */
   readonly senders: number;
   /** Agents that listen at once; when there are more, they listen in turns until everything has arrived. */
@@ -43,12 +45,12 @@ export async function runLoad(local: LocalJson, options: LoadOptions, tell: (lin
     // Each house has its turn, so all offer the same.
     await inTurn(
       options.senders,
-      againAndAgain(houses, () => performance.now() >= end),
+      againAndAgain(houses, () => performance.now() >= end || count >= (options.messages ?? Number.POSITIVE_INFINITY)),
       (house) => step(houses, house, count++, findings),
     );
     sending = false;
     findings.sendingEnded();
-    tell(`sent for ${options.seconds} s`);
+    tell(`${count} sent`);
     deadline = performance.now() + options.patienceSeconds * 1_000;
     while (!isOver()) await wait(100);
     await listening;
