@@ -117,7 +117,8 @@ test('while agents come and go on two hosts, every message that was accepted is 
     }
   };
   const sending = async ({ agentId }: Mailbox) => {
-    const ids = (accepted[agentId] = new Set());
+    const ids = new Set<string>();
+    accepted[agentId] = ids;
     for (let count = 0; Date.now() < end; count++) {
       const { status, body } = await send(agentId, { count }, either());
       if (status === 202) ids.add(body.messageId);

@@ -119,7 +119,11 @@ class Run {
       .sort();
     const state = [actors, [...this.#documents].sort(), this.#rings, this.#messages, this.#now, this.#crashes, this.#delays, this.#swept];
     // Ids are told apart by where they stand, not by when they were made.
-    return JSON.stringify(state).replace(/#\d+/g, (id) => seen.get(id) ?? (seen.set(id, `#${seen.size}`), `#${seen.size - 1}`));
+    return JSON.stringify(state).replace(/#\d+/g, (id) => {
+      const name = seen.get(id) ?? `#${seen.size}`;
+      seen.set(id, name);
+      return name;
+    });
   }
 
   async apply(choice: Choice): Promise<void> {
