@@ -74,9 +74,10 @@ export class SigningKeys {
     return Promise.all(secrets.filter(verifiesAt(now())).map((secret) => this.#derive(scope, recipient, secret)));
   }
 
-  /** The ids of the keys in force: a recipient that lacks one of them is to register anew. */
+  /** The ids of the keys in force, in their order: a recipient that lacks one of them is to register anew. */
   async idsOf(scope: CandidateScope | TenantScope): Promise<string[]> {
-    return (await this.#store.rememberedAll(scope, SigningSecrets)).filter(verifiesAt(now())).map(({ name }) => name);
+    const secrets = (await this.#store.rememberedAll(scope, SigningSecrets)).filter(verifiesAt(now()));
+    return secrets.sort((a, b) => startOf(a) - startOf(b)).map(({ name }) => name);
   }
 
   /** As `inForce`, each in its part. Undefined while the tenant is being made. */

@@ -1,4 +1,5 @@
 // Rotation of messaging keys: the next is known before it signs, the one before opens what it signed, and nobody is without a key in between.
+import { ServiceBusClient } from '@azure/service-bus';
 import { beforeAll, describe, expect, inject, test } from 'vitest';
 import { verifyEnvelope } from '../../../shared/messaging/envelope.ts';
 import type { VerificationKey } from '../../../shared/messaging/signature.ts';
@@ -128,7 +129,9 @@ describe('messaging keys', () => {
     const keys = await mine.inForce(new CandidateScope(id), 'reader');
     expect(keys.map(({ keyId }) => keyId).sort()).toEqual(['k1', 'k2']);
     expect(await others.inForce(new TenantScope(id, 'identity'), 'reader')).toEqual(keys);
-    expect(await others.idsOf(new CandidateScope(id))).toEqual(keys.map(({ keyId }) => keyId));
+    expect(await others.idsOf(new CandidateScope(id))).toEqual(['k1', 'k2']);
+    const { signing } = await owner.post<{ signing: unknown }>('/api/registry/agents/reader/heartbeat');
+    expect(signing).toEqual({ keyIds: ['k1', 'k2'] });
     expect(keys).toContainEqual(await mine.of(new TenantScope(id, 'identity'), 'reader'));
     expect(await mine.inForce(new CandidateScope(id), 'writer')).not.toEqual(keys);
     expect(await mine.inForce(new CandidateScope(TenantId.parse('nobody')), 'reader')).toEqual([]);
@@ -163,5 +166,21 @@ describe('messaging keys', () => {
     expect(await partition.read(SigningSecrets, 'k1')).toBeUndefined();
     await expect(vault.readSigningSecret(scope, 'k1', first.body.version)).rejects.toMatchObject({ statusCode: 403 });
     expect((await settledTrail(owner, tenant.id)).map(({ action }) => action)).toContain('messaging_key.retired');
+  });
+
+  test('and without one, when the alarm set for it goes', async () => {
+    const scope = new TenantScope(TenantId.parse(tenant.id), 'identity');
+    const config = configOf(local);
+    const cosmos = new Cosmos(config);
+    const partition = new TenantStore(cosmos, new Epoch(cosmos)).of(scope);
+    await using stack = new AsyncDisposableStack();
+    const client = stack.adopt(new ServiceBusClient(local.serviceBus.connectionString), (each) => each.close());
+    const second = await partition.read(SigningSecrets, 'k2');
+    if (!second) throw new Error('there is no second key');
+    await partition.commit([replace(SigningSecrets, second, { ...second.body, verifiesUntil: new Date().toISOString() })]);
+    const body = { kind: 'messaging-keys', tenantId: tenant.id };
+    await client.createSender('platform-provision').sendMessages({ body, contentType: 'application/json' });
+    await until('the secret is retired', async () => (await partition.read(SigningSecrets, 'k2')) === undefined);
+    expect(await owner.get<State>(path(tenant))).toEqual({ keyId: 'k3', signsFrom: expect.any(String) });
   });
 });

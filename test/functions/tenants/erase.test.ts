@@ -2,6 +2,7 @@
 
 import { CosmosClient } from '@azure/cosmos';
 import { ServiceBusAdministrationClient } from '@azure/service-bus';
+import { BlobServiceClient } from '@azure/storage-blob';
 import { beforeAll, describe, expect, inject, test } from 'vitest';
 import { randomName } from '../../../shared/clock/clock.ts';
 import { newTenant, type TestTenant, until } from '../../flowgrid.ts';
@@ -46,6 +47,13 @@ async function vaultNames(collection: string): Promise<string[]> {
   return names;
 }
 
+async function claimsOf(tenantId: string): Promise<number> {
+  const container = BlobServiceClient.fromConnectionString(local.blobs.connectionString).getContainerClient('claims');
+  let count = 0;
+  for await (const _ of container.listBlobsFlat({ prefix: `${tenantId}/` })) count += 1;
+  return count;
+}
+
 async function queueNames(): Promise<string[]> {
   const url = /Endpoint=sb:\/\/([^;/]+)/.exec(local.serviceBus.adminConnectionString)?.[1];
   expect(url).toBeDefined();
@@ -68,6 +76,7 @@ beforeAll(async () => {
   for (const each of [tenant, bystander]) {
     const owner = new Asker(here, each.key);
     const { asker } = await openMailbox(owner, each.id, 'worker');
+    await owner.post('/api/messages', { to: 'worker', from: 'worker', messageType: 'large', payload: 'x'.repeat(200_000) });
     if (each === tenant) agentKey = asker.key ?? '';
     await owner.ask('PUT', `/tenants/${each.id}/members/ada-${each.id}`, { json: { role: 'owner' } });
     await owner.post(`/tenants/${each.id}/integrations/notion/credentials`, { accessToken: `${local.upstreams.rest.token}.${each.id}` });
@@ -112,6 +121,7 @@ describe('DELETE /tenants/{tenantId}', () => {
       expect(await documentsOf(container, bystander.id)).toBeGreaterThan(0);
     }
     const [secrets, keys, queues] = await Promise.all([vaultNames('secrets'), vaultNames('keys'), queueNames()]);
+    expect([await claimsOf(tenant.id), await claimsOf(bystander.id)]).toEqual([0, 1]);
     expect(secrets.filter((name) => name.startsWith(`t--${tenant.id}`))).toEqual([]);
     expect(keys).not.toContain(`t--${tenant.id}`);
     expect(await vaultNames('deletedkeys')).toContain(`t--${tenant.id}`);
