@@ -58,8 +58,7 @@ export class KeyRotation {
     const current = await rotatable(store.of(scope));
     if (current instanceof Problem) return current;
     const keyId = `k${numberOf(current.name) + 1}`;
-    const signsFrom = now() + Math.max(leastOverlapMs, overlapSeconds * 1_000);
-    const verifiesUntil = signsFrom + maxAgeMs + lagMs;
+    const { signsFrom, verifiesUntil } = changeover(now(), overlapSeconds);
     // Before the change, so that no crash in between leaves a secret in use for ever; a rotation that fails is reminded of in vain.
     await bus.sendToPlatform(platform, 'platform-provision', {
       messageId: newId(),
@@ -107,6 +106,12 @@ export class KeyRotation {
       });
     }
   }
+}
+
+/** When the next key of a rotation that begins now signs, and until when the one before it verifies. Milliseconds since the epoch. */
+export function changeover(at: number, overlapSeconds: number): { signsFrom: number; verifiesUntil: number } {
+  const signsFrom = at + Math.max(leastOverlapMs, overlapSeconds * 1_000);
+  return { signsFrom, verifiesUntil: signsFrom + maxAgeMs + lagMs };
 }
 
 /** Newest first: one, or two while the one before still verifies. */
