@@ -41,7 +41,7 @@ describe('POST /api/registry/agents/{id}/heartbeat', () => {
     ] as const) {
       const { status, body } = await beat('alive', by, json);
       expect(status).toBe(200);
-      expect(body).toEqual({ status: 'running', lease: { ttlSeconds: 60, expiresAt: expect.any(String) } });
+      expect(body).toEqual({ status: 'running', signing: { keyIds: ['k1'] }, lease: { ttlSeconds: 60, expiresAt: expect.any(String) } });
       const leftMs = Date.parse(body.lease.expiresAt) - Date.now();
       expect(leftMs).toBeGreaterThan(0);
       expect(leftMs).toBeLessThanOrEqual(60_000);
