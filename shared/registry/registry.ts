@@ -20,7 +20,7 @@ import { AgentIndexes } from './index/agent-indexes.ts';
 import type { Criteria, Page, Position } from './index/search-index.ts';
 import { bytesOf, KeptAgent } from './kept-agent.ts';
 import { Heartbeats, heartbeatOf, heartbeatTtlSeconds, type Signs } from './lease.ts';
-import { readRevision, tellRevision } from './revision.ts';
+import { countedRevision, tellRevision } from './revision.ts';
 
 export interface Registration {
   readonly card: ReadCard;
@@ -124,7 +124,7 @@ export class Registry {
     limit: number,
   ): Promise<{ agent: Agent; isNew: boolean; seq: number; leavesQueue: boolean } | Problem> {
     return this.#services.ledger.commit(scope, cause, async (partition) => {
-      const [present, revision] = await Promise.all([partition.read(Agents, agentId), readRevision(partition)]);
+      const [present, revision] = await Promise.all([partition.read(Agents, agentId), countedRevision(partition)]);
       if (!present && revision.agents >= limit) return overQuota(limit);
       const agent = agentOf(agentId, registration, present?.body.registeredAt);
       if (Buffer.byteLength(JSON.stringify(agent)) > maxAgentBytes)
@@ -158,7 +158,7 @@ export class Registry {
       const [present, heartbeat, revision] = await Promise.all([
         partition.read(Agents, agentId),
         partition.read(Heartbeats, agentId),
-        readRevision(partition),
+        countedRevision(partition),
       ]);
       if (!present || new KeptAgent(present.body, heartbeat?.body).leaseEnd > goneBy) return new Problem('agent_not_found');
       const { change, seq } = revision.next([agentId], { agents: -1, bytes: -bytesOf(present.body) });

@@ -62,17 +62,19 @@ export class ReadRevision {
   }
 }
 
-/** Where a tenant has none, its agents are counted: it has none yet, or they are older than revisions are. */
+/** To see what has changed. A tenant without a revision is at the beginning. */
 export async function readRevision(partition: TenantPartition): Promise<ReadRevision> {
   const stored = await partition.read(Revisions, revisionName);
-  if (stored) return new ReadRevision(stored, stored.body);
+  return new ReadRevision(stored, stored?.body ?? { seq: 0, agents: 0, bytes: 0, changes: [] });
+}
+
+/** To make the next one. Where a tenant has none its agents are counted: it has none yet, or they are older than revisions are. */
+export async function countedRevision(partition: TenantPartition): Promise<ReadRevision> {
+  const revision = await readRevision(partition);
+  if (revision.seq > 0) return revision;
   const agents = await allAgents(partition);
-  return new ReadRevision(undefined, {
-    seq: 0,
-    agents: agents.length,
-    bytes: agents.reduce((sum, agent) => sum + bytesOf(agent), 0),
-    changes: [],
-  });
+  const bytes = agents.reduce((sum, agent) => sum + bytesOf(agent), 0);
+  return new ReadRevision(undefined, { seq: 0, agents: agents.length, bytes, changes: [] });
 }
 
 async function allAgents(partition: TenantPartition): Promise<Agent[]> {
@@ -84,7 +86,7 @@ async function allAgents(partition: TenantPartition): Promise<Agent[]> {
 /** Has every instance look at these agents again. For what changes an agent's state without changing its document. Throws a DependencyError. */
 export async function tellRevision(partition: TenantPartition, agentIds: readonly AgentId[]): Promise<number> {
   for (let count = 1; count <= tries; count++) {
-    const { change, seq } = (await readRevision(partition)).next(agentIds);
+    const { change, seq } = (await countedRevision(partition)).next(agentIds);
     if ((await partition.commit([change])).done) return seq;
     await wait(chance() * 10 * count);
   }

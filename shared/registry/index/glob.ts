@@ -22,6 +22,12 @@ export function compileGlob(pattern: string): (text: string) => boolean {
   };
 }
 
+/** The longest part of a pattern that whatever matches it must hold. */
+export function anchorOf(pattern: string): string {
+  const parts = pattern.toLowerCase().split(/[*?]/);
+  return parts.reduce((longest, part) => (part.length > longest.length ? part : longest), '');
+}
+
 function find(text: string, part: string, from: number): number {
   return text.indexOf(part, from);
 }

@@ -1,7 +1,7 @@
 // The agents of one tenant in memory, and the search over them. It knows nothing of stores and clocks.
 import type { AgentId } from '../../scope/ids.ts';
 import type { KeptAgent } from '../kept-agent.ts';
-import { compileGlob } from './glob.ts';
+import { anchorOf, compileGlob } from './glob.ts';
 import { Sieve } from './sieve.ts';
 import { Terms } from './terms.ts';
 import { wordsOf } from './words.ts';
@@ -148,12 +148,13 @@ export class SearchIndex {
     const sieve = new Sieve(this.#agents.length);
     const exact = [[this.#skills, skill] as const, [this.#tags, tag] as const, [this.#capabilities, capability] as const];
     for (const [terms, term] of exact) if (term !== undefined) sieve.round((take) => take(terms.of(term), 0));
-    if (pattern !== undefined) {
-      const isMatch = compileGlob(pattern);
+    // What everything matches sifts nothing.
+    if (pattern !== undefined && /[^*]/.test(pattern)) {
+      const [isMatch, anchor] = [compileGlob(pattern), anchorOf(pattern)];
       sieve.round((take) => {
-        this.#names.id.matching(isMatch, (places) => take(places, worths.name));
-        this.#names.name.matching(isMatch, (places) => take(places, worths.skills));
-        this.#names.skills.matching(isMatch, (places) => take(places, worths.tags));
+        this.#names.id.matching(isMatch, anchor, (places) => take(places, worths.name));
+        this.#names.name.matching(isMatch, anchor, (places) => take(places, worths.skills));
+        this.#names.skills.matching(isMatch, anchor, (places) => take(places, worths.tags));
       });
     }
     if (q === undefined) return sieve;

@@ -30,20 +30,26 @@ export class Terms {
     return this.#places.get(term) ?? [];
   }
 
-  /** The places of every term that holds the part, in which there is no line feed; a short part only where it begins a term. */
+  /** The places of every term that holds the part; a short part only where it begins a term. */
   containing(part: string, found: (places: readonly number[]) => void): void {
-    const wanted = part.length < innerLength ? `\n${part}` : part;
-    let term = 0;
-    for (let at = this.#text.indexOf(wanted); at >= 0; ) {
-      while ((this.#starts[term + 1] ?? Number.POSITIVE_INFINITY) <= at) term += 1;
-      const list = this.#lists[term];
-      if (list) found(list);
-      const next = this.#starts[term + 1];
-      at = next === undefined ? -1 : this.#text.indexOf(wanted, next);
-    }
+    this.#scan(part.length < innerLength ? `\n${part}` : part, (at) => found(this.#lists[at] ?? []));
   }
 
-  matching(isWanted: (term: string) => boolean, found: (places: readonly number[]) => void): void {
-    for (const [term, places] of this.#places) if (isWanted(term)) found(places);
+  /** The places of every wanted term. All wanted terms hold `anchor`: the longer it is, the fewer are asked. */
+  matching(isWanted: (term: string) => boolean, anchor: string, found: (places: readonly number[]) => void): void {
+    this.#scan(anchor, (at) => {
+      if (isWanted(this.#text.slice((this.#starts[at] ?? 0) + 1, this.#starts[at + 1]))) found(this.#lists[at] ?? []);
+    });
+  }
+
+  /** Each term, by its number, in whose text with the line feed before it `part` is found. */
+  #scan(part: string, found: (at: number) => void): void {
+    let term = 0;
+    for (let at = this.#text.indexOf(part); at >= 0 && term < this.#lists.length; ) {
+      while ((this.#starts[term + 1] ?? Number.POSITIVE_INFINITY) <= at) term += 1;
+      found(term);
+      const next = this.#starts[term + 1];
+      at = next === undefined ? -1 : this.#text.indexOf(part, next);
+    }
   }
 }
