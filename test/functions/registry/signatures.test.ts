@@ -125,15 +125,20 @@ describe('a signature by a known key that does not verify is refused', () => {
     expect(errors?.map(({ pointer }) => pointer)).toEqual(['/card/signatures/0']);
   };
 
-  test('after any change of the card, and nothing is written', async () => {
-    await changesNothing(owner, tenant.id, async () => {
-      await bad((card) => ({ ...card, description: 'Another.' }));
-      await bad((card) => ({ ...card, iconUrl: 'https://elsewhere.example/icon.png' }));
-      await bad((card) => ({
-        ...card,
-        supportedInterfaces: [{ url: 'https://evil.example', protocolBinding: 'JSONRPC', protocolVersion: '1.0' }],
-      }));
-    });
+  test('after any change of the card, and nothing is written but that it failed', async () => {
+    await changesNothing(
+      owner,
+      tenant.id,
+      async () => {
+        await bad((card) => ({ ...card, description: 'Another.' }));
+        await bad((card) => ({ ...card, iconUrl: 'https://elsewhere.example/icon.png' }));
+        await bad((card) => ({
+          ...card,
+          supportedInterfaces: [{ url: 'https://evil.example', protocolBinding: 'JSONRPC', protocolVersion: '1.0' }],
+        }));
+      },
+      Array(3).fill('registration_failed card_signature_invalid'),
+    );
   });
 
   test('by another key of the same name', () => bad((card) => card, stranger));
