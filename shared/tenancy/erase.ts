@@ -8,6 +8,7 @@ import { Problem } from '../errors/problem.ts';
 import type { LedgerActivity } from '../ledger/activity.ts';
 import type { Cause } from '../ledger/event.ts';
 import type { Ledger } from '../ledger/ledger.ts';
+import type { Doorbell } from '../messaging/dispatch/doorbell.ts';
 import type { PlatformScope, TenantScope } from '../scope/scope.ts';
 import { replace } from '../storage/documents.ts';
 import type { TenantStore } from '../storage/tenant-store.ts';
@@ -28,6 +29,7 @@ export interface ErasingServices {
   readonly busAdministration: BusAdministration;
   readonly ledger: Ledger;
   readonly ledgerActivity: LedgerActivity;
+  readonly doorbell: Doorbell;
   readonly members: MemberService;
   readonly directory: TenantDirectory;
   readonly erasures: ErasureRecords;
@@ -49,7 +51,10 @@ type Step = (typeof erasureSteps)[number];
 const steps: Readonly<Record<Step, (services: ErasingServices, scope: TenantScope) => Promise<unknown>>> = {
   key: ({ vault }, scope) => vault.destroyTenantKey(scope),
   secrets: ({ vault }, scope) => vault.deleteSecrets(scope),
-  queues: ({ busAdministration }, scope) => busAdministration.deleteQueues(scope),
+  queues: async ({ busAdministration, doorbell }, scope) => {
+    await busAdministration.deleteQueues(scope);
+    await doorbell.forget(scope.tenantId);
+  },
   memberships: ({ members }, scope) => members.forgetAll(scope),
   blobs: ({ blobs }, scope) => blobs.removeAll(scope),
   work: ({ store }, scope) => store.of(scope).removeAll('work'),

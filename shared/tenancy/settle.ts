@@ -3,6 +3,7 @@
 import { Problem } from '../errors/problem.ts';
 import type { Cause } from '../ledger/event.ts';
 import type { AgentQueues } from '../messaging/agent-queues.ts';
+import type { DispatchSweep } from '../messaging/dispatch/sweep.ts';
 import type { QueueKeeper } from '../messaging/queue-keeper.ts';
 import { Agents, queueOf } from '../registry/agent.ts';
 import type { AgentId } from '../scope/ids.ts';
@@ -17,6 +18,7 @@ interface Services extends ProvisioningServices, ErasingServices {
   readonly tenantRecords: TenantRecords;
   readonly queues: AgentQueues;
   readonly queueKeeper: QueueKeeper;
+  readonly dispatchSweep: DispatchSweep;
 }
 
 /** Queues set at once: 5,000 agents take about a minute at 20 ms a request. */
@@ -77,7 +79,9 @@ async function setQueues(services: Services, scope: TenantScope, cause: Cause): 
         result: undefined,
       };
     });
-    if (!(recorded instanceof Problem) || recorded.code !== 'precondition_failed') return;
+    if (recorded instanceof Problem && recorded.code === 'precondition_failed') continue;
+    if (wanted === 'Active' && !(recorded instanceof Problem)) await services.dispatchSweep.seeTo(scope.tenantId);
+    return;
   }
   throw new Error('the tenant changes faster than its queues');
 }

@@ -118,5 +118,6 @@ export const unreachable: Readonly<Record<string, Reason & { readonly trigger: s
   'ledger-checkpoint': timer,
   'tenants-settle': timer,
   dispatch: queue,
+  'dispatch-sweep': timer,
   provision: queue,
 };

@@ -8,9 +8,10 @@ import { type PlatformScope, type TenantScope, tenantOf } from '../../scope/scop
 import type { PlatformDocuments } from '../../storage/platform-documents.ts';
 import { log } from '../../telemetry/log.ts';
 import type { ActiveQueues } from './active-queues.ts';
-import type { DrainedQueue } from './call.ts';
+import { type DrainedQueue, laneName } from './call.ts';
 import type { Ground } from './ground.ts';
-import { announce } from './markers.ts';
+import { announce, Markers } from './markers.ts';
+import { maxSlots, Pools, poolSize } from './slots.ts';
 
 interface Services {
   readonly platformDocuments: PlatformDocuments;
@@ -67,9 +68,15 @@ export class Doorbell {
     }
   }
 
-  /** Rings for whatever may lie in the tenant's queues: they have been closed for a while. */
-  async ringAll(tenantId: TenantId): Promise<void> {
-    for (const { queue } of await this.#services.activeQueues.ofTenant(tenantId)) await this.ring(tenantId, queue);
+  /** Removes what is noted of a tenant that is erased. */
+  async forget(tenantId: TenantId): Promise<void> {
+    const { activeQueues, platformDocuments, platform } = this.#services;
+    const active = await activeQueues.ofTenant(tenantId);
+    const lanes = active.flatMap(({ queue }) => Array.from({ length: maxSlots }, (_, lane) => laneName({ tenantId, queue, lane })));
+    const pools = Array.from({ length: maxSlots / poolSize }, (_, at) => `${tenantId}:${at}`);
+    for (const lane of lanes) await platformDocuments.remove(platform, Markers, lane);
+    for (const pool of pools) await platformDocuments.remove(platform, Pools, pool);
+    if (active.length > 0) await activeQueues.leave(active);
   }
 
   /** A look that has begun may have been too early for a message that came since, so that one waits for the next. */

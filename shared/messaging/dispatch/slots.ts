@@ -26,6 +26,7 @@ const tries = 40;
 
 /** So many slots share a document; more turns than that would be in each other's way. */
 export const poolSize = 8;
+export const maxSlots = 32;
 
 export interface Slot {
   readonly id: string;

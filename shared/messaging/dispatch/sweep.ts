@@ -3,6 +3,7 @@ import type { Bus } from '../../bus/bus.ts';
 import type { ReceivedMessage } from '../../bus/queue-reader.ts';
 import { now } from '../../clock/clock.ts';
 import { DependencyError } from '../../errors/problem.ts';
+import type { TenantId } from '../../scope/ids.ts';
 import type { PlatformScope } from '../../scope/scope.ts';
 import type { PlatformDocuments } from '../../storage/platform-documents.ts';
 import { log } from '../../telemetry/log.ts';
@@ -38,6 +39,13 @@ export class DispatchSweep {
     this.#ground = groundOf(services);
   }
 
+  /** For a tenant that has just been opened again: whatever was called for meanwhile came to nothing. */
+  async seeTo(tenantId: TenantId): Promise<void> {
+    for (const each of await this.#services.activeQueues.ofTenant(tenantId)) {
+      if ((await this.#look(each, 0)) === 'messages') await this.#services.doorbell.ring(tenantId, each.queue);
+    }
+  }
+
   /** Safe to repeat, and to run twice at once. */
   async run(): Promise<void> {
     const { activeQueues } = this.#services;
@@ -58,7 +66,7 @@ export class DispatchSweep {
       const tenant = (await this.#services.tenantRecords.of(this.#services.platform.observe(tenantId)))?.status;
       if (tenant === undefined || tenant === 'erasing') return true;
       if (tenant === 'suspended') return false;
-      const holds = await this.#look(active);
+      const holds = await this.#look(active, lostMs);
       if (holds === 'messages') await this.#services.doorbell.ring(tenantId, queue);
       return holds === 'nothing' && isUnused && (await this.#removeMarker(active));
     } catch (error) {
@@ -69,14 +77,14 @@ export class DispatchSweep {
     }
   }
 
-  /** Calls for messages whose own call was lost on the way. */
-  async #look({ tenantId, queue }: ActiveQueue): Promise<'nothing' | 'deferred' | 'messages'> {
+  /** Calls for messages that were set aside and are overdue by so much: their own calls were lost. */
+  async #look({ tenantId, queue }: ActiveQueue, graceMs: number): Promise<'nothing' | 'deferred' | 'messages'> {
     const reader = this.#services.bus.reader(this.#services.platform.observe(tenantId), queue);
     try {
       let from = '0';
       for (let page = 0; page < maxPages; page++) {
         const messages = await reader.peek({ from, limit: pageSize });
-        for (const { sequenceNumber } of messages.filter(isLost))
+        for (const { sequenceNumber } of messages.filter(isOverdueBy(graceMs)))
           await this.#ground.ring({ kind: 'retry', tenantId, queue, sequenceNumber });
         const last = messages.at(-1);
         if (messages.some(({ deferred }) => !deferred)) return 'messages';
@@ -98,7 +106,6 @@ export class DispatchSweep {
   }
 }
 
-function isLost({ deferred, properties }: ReceivedMessage): boolean {
-  const dueAt = Number(properties[dueProperty] ?? 0);
-  return deferred && !(dueAt + lostMs > now());
+function isOverdueBy(graceMs: number): (message: ReceivedMessage) => boolean {
+  return ({ deferred, properties }) => deferred && !(Number(properties[dueProperty] ?? 0) + graceMs > now());
 }
