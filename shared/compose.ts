@@ -206,6 +206,7 @@ export function compose(config: Config) {
     platform,
     crossTenant,
     refusals,
+    messageRefusals,
     authFailures,
     tenantRecords,
     tenants,

@@ -6,7 +6,7 @@ import { iso } from '../../clock/clock.ts';
 import { DependencyError } from '../../errors/problem.ts';
 import type { Stored } from '../../storage/documents.ts';
 import type { PlatformKind } from '../../storage/platform-documents.ts';
-import { Call, type Lane } from './call.ts';
+import { Call, type Lane, laneName } from './call.ts';
 import type { Ground } from './ground.ts';
 
 const Pool = z.strictObject({
@@ -91,6 +91,10 @@ async function write(ground: Ground, name: string, stored: Stored<Pool> | undefi
   return stored ? ground.replace(Pools, stored, body) : ground.create(Pools, name, body);
 }
 
+function nameOf(call: Call): string {
+  return `${laneName({ ...call, lane: call.kind === 'ring' ? call.lane : 0 })} ${call.kind === 'ring' ? call.token : call.sequenceNumber}`;
+}
+
 function isSame(a: Call, b: Call): boolean {
-  return JSON.stringify(Call.parse(a)) === JSON.stringify(Call.parse(b));
+  return nameOf(a) === nameOf(b);
 }

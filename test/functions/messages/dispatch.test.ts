@@ -1,6 +1,7 @@
 // The dispatcher through two hosts: what is sent to whom the control plane delivers to itself arrives, once for each message, whatever lies in the queue beside it.
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { Caller } from '../../../local/demo/caller.ts';
+import { ActiveQueues } from '../../../shared/messaging/dispatch/active-queues.ts';
 import { sign } from '../../../shared/messaging/signature.ts';
 import { AgentId } from '../../../shared/scope/ids.ts';
 import type { TenantScope } from '../../../shared/scope/scope.ts';
@@ -153,6 +154,71 @@ describe('what was not signed for its recipient', () => {
     expect(await deadLetters()).toContainEqual({ messageId: 'second', reason: 'replayed' });
     expect(endpoint.at(agent.path)).toHaveLength(1);
   });
+});
+
+describe('what a crash has left lying', () => {
+  /** A queue that nothing was ever rung for, so that nobody looks at it but us. */
+  async function quietQueue(): Promise<{ id: AgentId; path: string; queue: { agent: AgentId } }> {
+    const agent = await pushAgent({ dedicatedQueue: true });
+    const queue = { agent: agent.id };
+    await new ActiveQueues(services.platformDocuments, services.platform).enter(scope.tenantId, queue);
+    return { ...agent, queue };
+  }
+
+  /** As a dispatcher that died would leave it: set aside, and nobody called for it. */
+  async function setAside(queue: { agent: AgentId }, properties: Record<string, number>): Promise<void> {
+    const reader = services.bus.reader(scope, queue);
+    try {
+      const [message] = await reader.receive(1, 5_000);
+      if (message) await reader.defer(message, properties);
+      expect(message).toBeDefined();
+    } finally {
+      await reader.close();
+    }
+  }
+
+  test('is found by the sweep: a message nobody rang for, and one that was set aside', async () => {
+    const { id, path, queue } = await quietQueue();
+    const [forgotten, aside] = [await signedFor(id), await signedFor(id)];
+    await services.bus.send(scope, queue, { messageId: aside.messageId, body: aside });
+    await setAside(queue, { attempts: 2, dueAt: 0 });
+    await services.bus.send(scope, queue, { messageId: forgotten.messageId, body: forgotten });
+    await Promise.all([services.dispatchSweep.run(), services.dispatchSweep.run()]);
+    await arrived(path, 2);
+    expect(idsAt(path).sort()).toEqual([forgotten.messageId, aside.messageId].sort());
+  });
+
+  test('and what failed its last try is a dead letter', async () => {
+    const { id, path, queue } = await quietQueue();
+    endpoint.told.set(path, { status: 500 });
+    const body = await signedFor(id);
+    const { messageId } = body;
+    await services.bus.send(scope, queue, { messageId, body });
+    await setAside(queue, { attempts: 9, dueAt: 0 });
+    await services.dispatchSweep.run();
+    await until('it is a dead letter', async () => (await deadLetters()).some((each) => each.messageId === messageId));
+    expect(await deadLetters()).toContainEqual({ messageId, reason: 'delivery_exhausted' });
+    const events = (await settledTrail(owner, tenant.id)).filter(({ entity }) => entity.id === messageId);
+    expect(events).toMatchObject([{ action: 'message.dead_lettered', outcome: 'failed', code: 'delivery_exhausted', new: { attempts: 10 } }]);
+    expect(idsAt(path)).toEqual([messageId]);
+  });
+});
+
+test('a queue that is used again while the sweep takes it off the list stays on it', async () => {
+  const { platform, platformDocuments } = services;
+  const queue = { agent: AgentId.parse('listed') };
+  const lists = [0, 1].map(() => new ActiveQueues(platformDocuments, platform));
+  const [sender, sweep] = [lists[0] as ActiveQueues, lists[1] as ActiveQueues];
+  const listed = async () => (await sweep.ofTenant(scope.tenantId)).filter((each) => JSON.stringify(each.queue) === JSON.stringify(queue));
+  await sender.enter(scope.tenantId, queue);
+  const read = await listed();
+  expect(read).toHaveLength(1);
+  await new Promise((resolve) => setTimeout(resolve, 2));
+  await new ActiveQueues(platformDocuments, platform).enter(scope.tenantId, queue);
+  await sweep.leave(read);
+  expect(await listed()).toHaveLength(1);
+  await sweep.leave(await listed());
+  expect(await listed()).toEqual([]);
 });
 
 test('a suspended tenant\u2019s messages wait, and are delivered when it is resumed', async () => {
