@@ -9,7 +9,7 @@ export interface AgentEvent {
   readonly event: string;
   readonly from?: string;
   readonly messageId?: string;
-  readonly page?: string;
+  readonly page?: string | null;
   readonly incident?: string;
 }
 
@@ -35,13 +35,13 @@ export class AgentProcess {
     return this.#process.pid;
   }
 
-  /** The next event of this name, past or to come. */
-  async event(name: string): Promise<AgentEvent> {
+  /** The first event of this name, past or to come, of one incident if one is named. */
+  async event(name: string, incident?: string): Promise<AgentEvent> {
     const deadline = new AbortController();
     const late = wait(patienceMs, 'late' as const, { signal: deadline.signal }).catch(() => 'late' as const);
     try {
       for (;;) {
-        const found = this.#events.find(({ event }) => event === name);
+        const found = this.#events.find((each) => each.event === name && (incident === undefined || each.incident === incident));
         if (found) return found;
         const next = new Promise<'told'>((resolve) => {
           this.#told = () => resolve('told');

@@ -1,4 +1,4 @@
-// The example, as somebody would run it: a process with nothing but its environment.
+// The examples, as somebody would run them: processes with nothing but their environments.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
@@ -9,20 +9,25 @@ import { Asker, problemOf } from '../functions/asker.ts';
 import { settledTrail } from '../functions/trail.ts';
 
 const local = inject('local');
-let running: AgentProcess | undefined;
+const started: AgentProcess[] = [];
 afterEach(async () => {
-  await running?.stop();
+  await Promise.all(started.splice(0).map((agent) => agent.stop()));
 });
 
-test('answers a question by writing a page with the credential of its tenant, and ends in order', async () => {
+async function start(example: 'incident-agent' | 'knowledge-agent', owner: Asker, tenantId: string): Promise<AgentProcess> {
+  const environment = await owner.post<Record<string, string>>(`/tenants/${tenantId}/agents/${example}/environment`);
+  const agent = new AgentProcess(example, { ...environment, PATH: process.env['PATH'] ?? '' });
+  started.push(agent);
+  await agent.event('ready');
+  return agent;
+}
+
+test('answer a question by writing a page with the credential of their tenant, and end in order', async () => {
   const tenant = await newTenant(local);
   const owner = new Asker(local.api, tenant.key);
   await owner.post(`/tenants/${tenant.id}/integrations/notion/credentials`, { accessToken: `${local.upstreams.rest.token}.${tenant.id}` });
   await owner.post('/api/registry/agents/asker/register', { card: cardOf('Asker') });
-  const environment = await owner.post<Record<string, string>>(`/tenants/${tenant.id}/agents/knowledge-agent/environment`);
-
-  running = new AgentProcess('knowledge-agent', { ...environment, PATH: process.env['PATH'] ?? '' });
-  await running.event('ready');
+  const running = await start('knowledge-agent', owner, tenant.id);
   const { messageId } = await owner.post<{ messageId: string }>('/api/messages', {
     to: { skill: 'search_knowledge_base' },
     from: 'asker',
@@ -48,7 +53,30 @@ test('answers a question by writing a page with the credential of its tenant, an
   ]);
 });
 
-test('says what is wrong with its environment, and ends', async () => {
+test('handle an incident together: one asks, the other answers with a tool; alone, the one goes without', async () => {
+  const tenant = await newTenant(local);
+  const owner = new Asker(local.api, tenant.key);
+  await owner.post(`/tenants/${tenant.id}/integrations/notion/credentials`, { accessToken: `${local.upstreams.rest.token}.${tenant.id}` });
+  await owner.post('/api/registry/agents/monitoring/register', { card: cardOf('Monitoring') });
+  const tell = (id: string) =>
+    owner.post<{ messageId: string }>('/api/messages', {
+      to: { skill: 'triage_incident' },
+      from: 'monitoring',
+      messageType: 'incident.created',
+      payload: { id, description: 'database at 100 % CPU' },
+    });
+  const incidents = await start('incident-agent', owner, tenant.id);
+  const alone = await tell('first');
+  expect(await incidents.event('triaged')).toEqual({ event: 'triaged', incident: 'first', messageId: alone.messageId, page: null });
+
+  const knowledge = await start('knowledge-agent', owner, tenant.id);
+  const { messageId } = await tell('second');
+  const answered = await knowledge.event('answered');
+  expect(answered).toMatchObject({ from: 'incident-agent' });
+  expect(await incidents.event('triaged', 'second')).toEqual({ event: 'triaged', incident: 'second', messageId, page: answered.page });
+});
+
+test('say what is wrong with their environment, and end', async () => {
   const script = fileURLToPath(new URL('../../agent/examples/knowledge-agent.ts', import.meta.url));
   const child = spawn(process.execPath, [script], { env: { AGENT_ID: 'NO' }, stdio: ['ignore', 'ignore', 'pipe'] });
   let said = '';
