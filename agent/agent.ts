@@ -146,9 +146,12 @@ export class Agent {
     return items.find(({ agentId }) => agentId !== this.environment.agentId);
   }
 
-  /** Sends a message and answers its id. Throws a ControlPlaneError, `agent_not_found` among others. */
+  /**
+   * Sends a message and answers its id. Throws a ControlPlaneError, `agent_not_found` among others. When the answer to a send is lost it is sent
+   * again, under another id; so it may arrive twice, and never not at all.
+   */
   async send(message: Outgoing): Promise<string> {
-    const { messageId } = await this.#controlPlane.ask<{ messageId: string }>('POST', '/api/messages', message, { once: true });
+    const { messageId } = await this.#controlPlane.ask<{ messageId: string }>('POST', '/api/messages', message);
     return messageId;
   }
 
@@ -169,10 +172,18 @@ export class Agent {
     });
   }
 
-  /** Calls a tool with the tenant's credential and answers what the provider said. */
-  async invokeTool<Answer>(toolId: string, parameters: Record<string, unknown>): Promise<Answer> {
+  /**
+   * Calls a tool with the tenant's credential and answers what the provider said. Under one `idempotencyKey` the call is made once in 24 hours, and
+   * answered again: a handler names one by its message's id. Without one, a call that got no answer is not made again.
+   */
+  async invokeTool<Answer>(
+    toolId: string,
+    parameters: Record<string, unknown>,
+    options: { idempotencyKey?: string } = {},
+  ): Promise<Answer> {
+    const repeats = options.idempotencyKey !== undefined;
     const call = { toolId, parameters };
-    return this.#controlPlane.ask<Answer>('POST', '/api/v1/tools/invoke', call, { once: true, timeoutMs: toolTimeoutMs });
+    return this.#controlPlane.ask<Answer>('POST', '/api/v1/tools/invoke', call, { ...options, repeats, timeoutMs: toolTimeoutMs });
   }
 
   async #stop(): Promise<void> {

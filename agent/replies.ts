@@ -56,9 +56,9 @@ export class Replies {
     if (replica !== this.#replica) return 'elsewhere';
     const waiting = this.#waiting.get(correlationId);
     if (!waiting) return 'late';
-    // The request may not have been answered yet when its reply is here.
+    // The request may not have been answered yet when its reply is here; a request that was sent again has a reply to each, and one will do.
     const asked = await waiting.messageId.catch(() => undefined);
-    if (asked !== causationId) return 'none';
+    if (asked !== causationId) return 'late';
     waiting.reply.resolve(envelope);
     return 'taken';
   }

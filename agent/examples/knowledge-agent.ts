@@ -27,10 +27,15 @@ export function knowledgeAgent(environment: Readonly<Record<string, string | und
   );
   return agent.on('knowledge.search', async (question) => {
     const { query } = Question.parse(question.payload);
-    const page = await agent.invokeTool<{ id: string }>('notion.createPage', {
-      parent: { page_id: 'knowledge-base' },
-      properties: { title: { title: [{ text: { content: `Known about: ${query}` } }] } },
-    });
+    const page = await agent.invokeTool<{ id: string }>(
+      'notion.createPage',
+      {
+        parent: { page_id: 'knowledge-base' },
+        properties: { title: { title: [{ text: { content: `Known about: ${query}` } }] } },
+      },
+      // The question may come twice; the page is written once.
+      { idempotencyKey: question.messageId },
+    );
     await agent.reply(question, 'knowledge.found', { query, page: page.id });
     tell({ event: 'answered', from: question.agentId, messageId: question.messageId, page: page.id });
   });

@@ -1,6 +1,6 @@
 // The project of a new agent: the template under its name, and links to the packages it needs, as `npm install` would make them.
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
-import { dirname, join, relative } from 'node:path';
+import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { AgentId } from '../../shared/scope/ids.ts';
 
@@ -16,13 +16,14 @@ export function writeProject(name: string, folder: string): string | undefined {
   if (!AgentId.safeParse(name).success)
     return `"${name}" is no name for an agent: 2 to 64 small letters, digits and single hyphens between them, and not a reserved word`;
   if (existsSync(folder)) return `${folder} is there already`;
-  mkdirSync(dirname(folder), { recursive: true });
   cpSync(template, folder, { recursive: true });
   for (const [from, to] of Object.entries(renamed)) renameSync(join(folder, from), join(folder, to));
   const title = name.replace(/(^|-)(.)/g, (_, hyphen: string, letter: string) => `${hyphen && ' '}${letter.toUpperCase()}`);
   for (const file of filesOf(folder)) {
     const text = readFileSync(file, 'utf8');
-    writeFileSync(file, text.replaceAll('my-agent', name).replaceAll('My Agent', title));
+    // In the names of queues, hyphens of an agent are written as `_`.
+    const named = text.replaceAll('my-agent', name).replaceAll('my_agent', name.replaceAll('-', '_')).replaceAll('My Agent', title);
+    writeFileSync(file, named);
   }
   // Where the links of `npm install` are resolved from.
   const repository = relative(realpathSync(folder), realpathSync(root));
