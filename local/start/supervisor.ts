@@ -63,18 +63,23 @@ export class Supervisor {
 
   async #startAll(secrets: Secrets): Promise<void> {
     const twin = this.#startTwin(secrets, twinParts);
+    const environments = Promise.withResolvers<readonly Record<string, string>[]>();
+    // They load while the hosts still do, and wait for their orders.
+    const agents = twin.then(() => this.#startAgents(environments.promise));
+    agents.catch(() => undefined);
     await Promise.all([twin, this.#startHosts(secrets, twin)]);
     const demo = new DemoTenants(this.#local(), secrets, () => writeSecrets(this.#folder, secrets));
     await demo.ensure();
     this.#known = { ...this.#known, tenants: demo.tenants };
-    await this.#startAgents(await demo.environments());
+    environments.resolve(await demo.environments());
+    await agents;
   }
 
-  #startAgents(environments: readonly Record<string, string>[]): Promise<void> {
+  #startAgents(environments: Promise<readonly Record<string, string>[]>): Promise<void> {
     const agents = new Child(
       'agents',
       'agents',
-      async () => ({ environments }),
+      async () => ({ environments: await environments }),
       () => this.#write(),
     );
     // Behind the hosts in the list: they are unregistered while there is somebody to tell.
