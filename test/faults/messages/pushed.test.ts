@@ -7,6 +7,7 @@ import { verifyEnvelope } from '../../../shared/messaging/envelope.ts';
 import type { VerificationKey } from '../../../shared/messaging/signature.ts';
 import { cardOf, until } from '../../flowgrid.ts';
 import { Breakable, type Breakage } from './breakable.ts';
+import { eventIdOf, isUsage } from './content.ts';
 import { Endpoint } from './endpoint.ts';
 
 const leastAccepted = 1_000;
@@ -37,6 +38,20 @@ async function enlist(agentId: string, order: object): Promise<VerificationKey> 
     ...order,
   });
   return { keyId: signing.keyId, key: Buffer.from(signing.key, 'base64url') };
+}
+
+/** Message ids by the ids of the events they told of. */
+async function usageInLedger(): Promise<Map<string, string>> {
+  const found = new Map<string, string>();
+  for (let cursor = ''; ; ) {
+    const page = await broken.tenant.owner.ask<{ items: { new: { eventId: string; messageId: string } }[]; nextCursor: string | null }>(
+      'GET',
+      `/tenants/${broken.tenant.id}/audit?action=usage.reported&limit=200${cursor}`,
+    );
+    for (const { new: told } of page.items) found.set(told.eventId, told.messageId);
+    if (page.nextCursor === null) return found;
+    cursor = `&cursor=${page.nextCursor}`;
+  }
 }
 
 /** Read from where it is kept, if it travelled as a claim. */
@@ -82,14 +97,28 @@ test('no accepted message is lost and none takes effect twice', async () => {
   endpoint.trouble = 0;
 
   const accepted = broken.accepted();
+  const toOf = (number: number) => recipients[number % recipients.length] ?? '';
   const missing = () =>
     [...accepted].filter(([number, messageId]) => {
-      const [agentId] = keys.get(recipients[number % recipients.length] ?? '') ?? [''];
+      if (isUsage(number, toOf(number))) return false;
+      const [agentId] = keys.get(toOf(number)) ?? [''];
       return !endpoint.effectsOf(agentId).has(messageId);
     });
   // As long as the sweep needs to come round, and a retry that was asked for under the faults.
   await until('what was accepted has taken effect', async () => missing().length === 0, 120_000).catch(() => undefined);
   expect(missing()).toEqual([]);
+
+  // Told of at least once, and once for whoever counts an eventId once.
+  const reported = [...accepted.keys()].filter((number) => isUsage(number, toOf(number))).map(eventIdOf);
+  expect(reported.length).toBeGreaterThan(10);
+  const unreported = async () => {
+    const told = await usageInLedger();
+    return reported.filter((eventId) => !told.has(eventId));
+  };
+  await until('every accepted report of usage is in the ledger', async () => (await unreported()).length === 0, 60_000).catch(
+    () => undefined,
+  );
+  expect(await unreported()).toEqual([]);
 
   const numbers = new Map<number, string>();
   for (const [agentId, key] of keys.values()) {
@@ -104,7 +133,7 @@ test('no accepted message is lost and none takes effect twice', async () => {
   }
   expect(endpoint.deliveries).toBeGreaterThanOrEqual(numbers.size);
   // A send whose answer was lost may have put a message on its queue twice; the second is refused and told of, and nothing else is.
-  const taken = new Set(numbers.values());
+  const taken = new Set([...numbers.values(), ...(await usageInLedger()).values()]);
   for (const { messageId, reason } of await broken.deadLetters()) {
     expect(reason).toBe('replayed');
     expect(taken).toContain(messageId);

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import * as z from 'zod';
 import { Agent } from '../../../agent/agent.ts';
 import { cardOf } from '../../flowgrid.ts';
-import { fillingOf } from './filling.ts';
+import { fillingOf } from './content.ts';
 
 const { EFFECTS: effects = '', REPLICA: replica = '' } = process.env;
 /** What is long came as a claim, and is whole again when it is handled. */

@@ -3,7 +3,7 @@
 import { appendFileSync } from 'node:fs';
 import { setTimeout as wait } from 'node:timers/promises';
 import { Caller } from '../../../local/demo/caller.ts';
-import { fillingOf } from './filling.ts';
+import { contentOf } from './content.ts';
 
 const { API: api = '', KEY: key, FROM: from = '', TO: to = '', FIRST: first = '0', ACCEPTED: accepted = '' } = process.env;
 const caller = new Caller(api, key);
@@ -14,12 +14,8 @@ let next = Number(first);
 async function send(): Promise<void> {
   for (;;) {
     const number = next++;
-    const order = {
-      to: recipients[number % recipients.length],
-      from,
-      messageType: 'note',
-      payload: { number, filling: fillingOf(number) },
-    };
+    const recipient = recipients[number % recipients.length] ?? '';
+    const order = { to: recipient, from, ...contentOf(number, recipient) };
     try {
       const { messageId } = await caller.ask<{ messageId: string }>('POST', '/api/messages', order);
       appendFileSync(accepted, `${number} ${messageId}\n`);
