@@ -58,6 +58,7 @@ export class SearchIndex {
     tags: new Terms(),
     description: new Terms(),
   };
+  readonly #sieve = new Sieve();
   #bytes = 0;
 
   get size(): number {
@@ -145,7 +146,8 @@ export class SearchIndex {
 
   /** Undefined when a text is asked for in which there is no word: nothing holds it. */
   #sift({ skill, tag, capability, pattern, q }: Criteria): Sieve | undefined {
-    const sieve = new Sieve(this.#agents.length);
+    const sieve = this.#sieve;
+    sieve.begin(this.#agents.length);
     const exact = [[this.#skills, skill] as const, [this.#tags, tag] as const, [this.#capabilities, capability] as const];
     for (const [terms, term] of exact) if (term !== undefined) sieve.round((take) => take(terms.of(term), 0));
     // What everything matches sifts nothing.

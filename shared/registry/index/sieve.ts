@@ -1,13 +1,20 @@
 // Which places hold under every criterion of a search, and how well: a round a criterion, in which whatever has come through all before may come through.
 
 export class Sieve {
-  readonly #passed: Uint16Array;
-  readonly #scores: Uint16Array;
+  // Kept from search to search: tens of kilobytes a search would be work for the collector.
+  #passed = new Uint16Array(0);
+  #scores = new Uint16Array(0);
   #rounds = 0;
 
-  constructor(places: number) {
-    this.#passed = new Uint16Array(places);
-    this.#scores = new Uint16Array(places);
+  /** A new search, over so many places. */
+  begin(places: number): void {
+    if (this.#passed.length < places) {
+      this.#passed = new Uint16Array(places * 2);
+      this.#scores = new Uint16Array(places * 2);
+    }
+    this.#passed.fill(0, 0, places);
+    this.#scores.fill(0, 0, places);
+    this.#rounds = 0;
   }
 
   /** A place that is taken twice in a round counts as it was taken first. */
