@@ -1,4 +1,5 @@
 // The dispatcher: answers the calls on `platform-dispatch`. One call is one turn of one tenant, so the order in which calls come is round robin.
+import type { Bus } from '../../bus/bus.ts';
 import type { Tier } from '../../quota/tiers.ts';
 import type { CandidateScope, PlatformScope } from '../../scope/scope.ts';
 import type { PlatformDocuments } from '../../storage/platform-documents.ts';
@@ -8,9 +9,11 @@ import { groundOf } from './doorbell.ts';
 import { Drain, type DrainServices } from './drain.ts';
 import type { Ground } from './ground.ts';
 import { answer } from './markers.ts';
+import { DrainReaders } from './readers.ts';
 import { takeTurn } from './turn.ts';
 
 interface Services extends DrainServices {
+  readonly bus: Bus;
   readonly platformDocuments: PlatformDocuments;
   readonly platform: PlatformScope;
   readonly tenantRecords: TenantRecords;
@@ -29,11 +32,13 @@ export class Dispatcher {
   readonly #services: Services;
   readonly #shares: Shares;
   readonly #ground: Ground;
+  readonly #readers: DrainReaders;
 
   constructor(services: Services, shares: Shares = usual) {
     this.#services = services;
     this.#shares = shares;
     this.#ground = groundOf(services);
+    this.#readers = new DrainReaders(services.bus);
   }
 
   /** Takes a turn for the tenant that a call claims. `again`: the call has come before and was not finished. When it rejects, the call must come again. */
@@ -51,7 +56,10 @@ export class Dispatcher {
       call,
       again,
       slots: this.#shares.slots[tenant.tier],
-      work: () => new Drain(this.#services, this.#ground, candidate, call).run(this.#shares.quantum),
+      work: () =>
+        this.#readers.use(candidate, call.queue, (reader) =>
+          new Drain(this.#services, this.#ground, candidate, call, reader).run(this.#shares.quantum),
+        ),
     });
   }
 }

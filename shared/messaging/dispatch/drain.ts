@@ -1,5 +1,4 @@
 // Drains a quantum of one queue: every message is verified for the tenant its queue belongs to, handled, and settled by the verdict.
-import type { Bus } from '../../bus/bus.ts';
 import { queueName } from '../../bus/queue-names.ts';
 import type { QueueReader, ReceivedMessage } from '../../bus/queue-reader.ts';
 import { now } from '../../clock/clock.ts';
@@ -21,7 +20,6 @@ import type { Ground } from './ground.ts';
 import { descriptions, type MessageRefusals } from './refusals.ts';
 
 export interface DrainServices {
-  readonly bus: Bus;
   readonly ledger: Ledger;
   readonly signingKeys: SigningKeys;
   readonly replays: ReplayStore;
@@ -52,24 +50,20 @@ export class Drain {
   readonly #reader: QueueReader;
   #isLeft = false;
 
-  constructor(services: DrainServices, ground: Ground, candidate: CandidateScope, call: Call) {
+  constructor(services: DrainServices, ground: Ground, candidate: CandidateScope, call: Call, reader: QueueReader) {
     this.#services = services;
     this.#ground = ground;
     this.#candidate = candidate;
     this.#call = call;
-    this.#reader = services.bus.reader(candidate, call.queue);
+    this.#reader = reader;
   }
 
   /** Answers whether anything may be left for another turn at once. Throws a DependencyError when the queue cannot be read. */
   async run(quantum: number): Promise<'done' | 'more'> {
-    try {
-      if (this.#call.kind === 'ring') await this.#sweepUp(quantum);
-      // None there: it was settled by somebody else, or has expired.
-      else await this.#deliverAll(await this.#reader.receiveDeferred([this.#call.sequenceNumber]));
-      return this.#isLeft ? 'more' : 'done';
-    } finally {
-      await this.#reader.close();
-    }
+    if (this.#call.kind === 'ring') await this.#sweepUp(quantum);
+    // None there: it was settled by somebody else, or has expired.
+    else await this.#deliverAll(await this.#reader.receiveDeferred([this.#call.sequenceNumber]));
+    return this.#isLeft ? 'more' : 'done';
   }
 
   async #sweepUp(quantum: number): Promise<void> {

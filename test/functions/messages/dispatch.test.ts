@@ -199,7 +199,9 @@ describe('what a crash has left lying', () => {
     await until('it is a dead letter', async () => (await deadLetters()).some((each) => each.messageId === messageId));
     expect(await deadLetters()).toContainEqual({ messageId, reason: 'delivery_exhausted' });
     const events = (await settledTrail(owner, tenant.id)).filter(({ entity }) => entity.id === messageId);
-    expect(events).toMatchObject([{ action: 'message.dead_lettered', outcome: 'failed', code: 'delivery_exhausted', new: { attempts: 10 } }]);
+    expect(events).toMatchObject([
+      { action: 'message.dead_lettered', outcome: 'failed', code: 'delivery_exhausted', new: { attempts: 10 } },
+    ]);
     expect(idsAt(path)).toEqual([messageId]);
   });
 });
