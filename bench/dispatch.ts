@@ -24,8 +24,8 @@ const [tenants, offered, hogOffers] = [10, 200, 10_000];
 const [fairnessGoal, totalGoal] = [0.95, 0.9];
 /** An endpoint nearby. */
 const handlerMs = 10;
-/** Nobody is held back for the sake of another. */
-const unthrottled: Shares = { slots: { standard: 32, premium: 32, enterprise: 32 }, quantum: 256 };
+/** Nobody is held back for the sake of another: in turns of the usual length, and in longer ones. The better of the two is the floor. */
+const unthrottled: readonly Shares[] = [16, 256].map((quantum) => ({ slots: { standard: 32, premium: 32, enterprise: 32 }, quantum }));
 const root = fileURLToPath(new URL('..', import.meta.url));
 
 export async function bench(): Promise<Figure[]> {
@@ -33,7 +33,10 @@ export async function bench(): Promise<Figure[]> {
   const twin = await startFlowGrid(folder.path, '--ephemeral', '--only', 'twin');
   const options = readOptions([]);
   if (!options.ok) throw new Error('no options are no problem');
-  const settings = hostSettings(twin.local, readSecrets(folder.path), 'http://127.0.0.1:7071', options.value);
+  const settings = {
+    ...hostSettings(twin.local, readSecrets(folder.path), 'http://127.0.0.1:7071', options.value),
+    FLOWGRID_LOG_LEVEL: 'error',
+  };
   const host = await startFunctionsHost({ root, port: 0, settings, load });
   try {
     const local = { ...twin.local, api: host.url };
@@ -50,8 +53,8 @@ async function load(): Promise<void> {
   for (const file of globSync('functions/**/*.ts', { cwd: root }).sort()) await import(new URL(`../${file}`, import.meta.url).href);
 }
 
-/** Has the dispatcher of this process hand every message to `handle`. */
-function dispatchTo(handle: (scope: TenantScope) => Promise<void>, shares?: Shares): void {
+/** Has the dispatcher of this process hand every message of these tenants to `handle`, and answer no ring of others. */
+function dispatchTo(scopes: readonly TenantScope[], handle: (scope: TenantScope) => Promise<void>, shares?: Shares): void {
   const services = theServices();
   const messageHandling = {
     handle: async (scope: TenantScope) => {
@@ -59,7 +62,11 @@ function dispatchTo(handle: (scope: TenantScope) => Promise<void>, shares?: Shar
       return { kind: 'complete' } as const;
     },
   };
-  Object.assign(services, { dispatcher: new Dispatcher({ ...services, messageHandling }, shares) });
+  const real = new Dispatcher({ ...services, messageHandling }, shares);
+  const answer: Dispatcher['answer'] = async (candidate, call, again) => {
+    if (scopes.some(({ tenantId }) => tenantId === candidate.tenantId)) await real.answer(candidate, call, again);
+  };
+  Object.assign(services, { dispatcher: { answer } });
 }
 
 /** Puts a signed message on the tenant's orchestrator queue, and does not ring for it. */
@@ -84,7 +91,7 @@ async function latency(local: LocalJson): Promise<Figure> {
   const tenant = await newTenant(local);
   const scope = await scopeOf(theServices(), tenant.key);
   let handled = Promise.withResolvers<number>();
-  dispatchTo(async () => handled.resolve(performance.now()));
+  dispatchTo([scope], async () => handled.resolve(performance.now()));
   const times: number[] = [];
   for (let count = -warmUp; count < rings; count++) {
     await put(scope);
@@ -123,7 +130,12 @@ async function bareMessage({ serviceBus }: LocalJson, queue: string): Promise<nu
 }
 
 async function fairness(local: LocalJson): Promise<Figure[]> {
-  const [held, free] = [await drain(local), await drain(local, unthrottled)];
+  const held = await drain(local);
+  let free = { counts: [1], perSecond: 0 };
+  for (const shares of unthrottled) {
+    const run = await drain(local, shares);
+    if (run.perSecond > free.perSecond) free = run;
+  }
   const [fair, total] = [jainOf(held.counts), held.perSecond / free.perSecond];
   const beside = jainOf(free.counts);
   return [
@@ -153,13 +165,11 @@ async function drain(local: LocalJson, shares?: Shares): Promise<{ counts: numbe
   const made = await Promise.all(Array.from({ length: tenants }, () => newTenant(local)));
   const scopes = await Promise.all(made.map(({ key }) => scopeOf(theServices(), key)));
   const counts = new Map(scopes.map(({ tenantId }) => [tenantId, 0]));
-  let isOver = false;
-  // What lies there before the start is not rung for, and the host is told of no other.
-  dispatchTo(async ({ tenantId }) => {
-    if (isOver) return;
+  const handle = async ({ tenantId }: TenantScope) => {
     await wait(handlerMs);
     counts.set(tenantId, (counts.get(tenantId) ?? 0) + 1);
-  }, shares);
+  };
+  dispatchTo(scopes, handle, shares);
   const [hog, ...others] = scopes;
   if (!hog) throw new Error('there are tenants');
   await Promise.all([...others.map((scope) => putMany(scope, offered)), putMany(hog, hogOffers)]);
@@ -168,8 +178,8 @@ async function drain(local: LocalJson, shares?: Shares): Promise<{ counts: numbe
   await until('one is through', async () => [...counts.values()].some((count) => count >= offered), 120_000);
   const seconds = (performance.now() - start) / 1_000;
   const delivered = [...counts.values()];
-  isOver = true;
-  await theServices().busAdministration.deleteQueues(hog);
+  // What is left is not in the way of the next.
+  dispatchTo([], handle);
   return { counts: delivered, perSecond: delivered.reduce((sum, each) => sum + each, 0) / seconds };
 }
 
