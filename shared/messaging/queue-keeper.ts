@@ -16,6 +16,8 @@ import { isReady, listenSecret, type QueueRecord, QueueRecords } from './queue-r
 const holdMs = 60_000;
 /** Whoever finds a queue held comes again after this. */
 const againMs = 1_000;
+/** A hold that is older belongs to a worker in trouble. */
+const youngMs = 5_000;
 /** A queue that does not become empty is looked at less and less often, down to this. Its messages end within 24 hours. */
 const seldomMs = 60 * 60_000;
 
@@ -69,10 +71,11 @@ export class QueueKeeper {
     if (wanted ? stored && isReady(stored.body) : !stored || isLookedAtLater(stored.body)) return;
 
     const hold = { by: newId(), until: iso(now() + holdMs) };
-    if (stored?.body.hold && Date.parse(stored.body.hold.until) > now()) return this.#comeAgain(scope, agentId);
+    if (stored?.body.hold && Date.parse(stored.body.hold.until) > now())
+      return this.#comeAgain(scope, agentId, Date.parse(stored.body.hold.until));
     const change = stored ? replace(QueueRecords, stored, { ...stored.body, hold }) : create(QueueRecords, agentId, { hold });
     const taken = (await partition.commit([change])).done ? await partition.read(QueueRecords, agentId) : undefined;
-    if (taken?.body.hold?.by !== hold.by) return this.#comeAgain(scope, agentId);
+    if (taken?.body.hold?.by !== hold.by) return this.#comeAgain(scope, agentId, now() + holdMs);
 
     const work = new Work(scope, agentId, wishes, taken);
     try {
@@ -85,8 +88,10 @@ export class QueueKeeper {
     }
   }
 
-  #comeAgain(scope: TenantScope, agentId: AgentId): Promise<void> {
-    return this.#services.queues.look(scope, agentId, now() + againMs);
+  /** Soon, while whoever holds the queue is likely to be done soon; else when the hold ends. */
+  #comeAgain(scope: TenantScope, agentId: AgentId, heldUntil: number): Promise<void> {
+    const isYoung = heldUntil - now() > holdMs - youngMs;
+    return this.#services.queues.look(scope, agentId, isYoung ? now() + againMs : heldUntil);
   }
 
   /** The record says that the queue is ready when it is, not before. */

@@ -193,6 +193,18 @@ describe('a replay', () => {
     expect(taken?.body).not.toHaveProperty('expiresAt');
   });
 
+  test('of a payload that is stored apart stores it anew', async () => {
+    const payload = { text: 'x'.repeat(200 * 1_024) };
+    const messageId = await send({ to: 'writer', from: 'reader', payload, expiresAt: new Date(Date.now() + 1_000).toISOString() });
+    await until('it is dead', async () => (await letterOf(messageId)) !== undefined);
+    const sent = await owner.post<{ messageId: string }>(`${path}/${messageId}/replay`);
+    const [taken] = await take(await writer.token(), 1);
+    expect(taken?.messageId).toBe(sent.messageId);
+    expect(await (await fetch(taken?.body.payload.$claim.url)).json()).toEqual(payload);
+    const { url } = await writer.asker.get<{ url: string }>(`/api/messages/claims/${sent.messageId}`);
+    expect(await (await fetch(url)).json()).toEqual(payload);
+  });
+
   test('asked for by many at once sends one message', async () => {
     const [messageId = ''] = await refused(1);
     const answers = await Promise.all(

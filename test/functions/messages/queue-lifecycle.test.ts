@@ -4,7 +4,8 @@ import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { administration } from '../../conformance/service-bus/target.ts';
 import { cardOf, newTenant, type TestTenant, until } from '../../flowgrid.ts';
 import { Asker, problemOf } from '../asker.ts';
-import { type Mailbox, openMailbox, take } from './mailbox.ts';
+import { comeAndGo } from './come-and-go.ts';
+import { openMailbox, take } from './mailbox.ts';
 
 const local = inject('local');
 const [here = '', there = ''] = local.hosts;
@@ -84,57 +85,9 @@ test('an agent that is pushed to from now on leaves its queue', async () => {
 });
 
 test('while agents come and go on two hosts, every message that was accepted is there in the end', async () => {
-  const accepted: Record<string, Set<string>> = {};
-  const taken = new Set<string>();
-  const refusals = new Set<number>();
-  const end = Date.now() + 9_000;
-  const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
-  const either = () => owner.at(Math.random() < 0.5 ? here : there);
-
-  /** As an agent would that empties its queue before it goes. */
-  const drain = async (queue: string) => {
-    const receiver = root.createReceiver(queue);
-    try {
-      for (const message of await receiver.receiveMessages(100, { maxWaitTimeInMs: 100 })) {
-        await receiver.completeMessage(message);
-        taken.add(String(message.messageId));
-      }
-    } catch {
-      // Gone, or being made.
-    }
-    await receiver.close().catch(() => undefined);
-  };
   const agents = await Promise.all(Array.from({ length: 6 }, (_, at) => openMailbox(owner, tenant.id, `storm-${at}`)));
-  const comingAndGoing = async ({ agentId, queue }: Mailbox) => {
-    while (Date.now() < end) {
-      await unregister(agentId, either());
-      // Every other time something is left in it.
-      if (Math.random() < 0.5) await drain(queue);
-      // Long enough to be closed, sometimes to be removed.
-      await pause(1_000 + 2_000 * Math.random());
-      await register(agentId, either());
-      await pause(200 * Math.random());
-    }
-  };
-  const sending = async ({ agentId }: Mailbox) => {
-    const ids = new Set<string>();
-    accepted[agentId] = ids;
-    for (let count = 0; Date.now() < end; count++) {
-      const { status, body } = await send(agentId, { count }, either());
-      if (status === 202) ids.add(body.messageId);
-      else refusals.add(status);
-      await pause(30);
-    }
-  };
-  await Promise.all(agents.flatMap((agent) => [comingAndGoing(agent), sending(agent)]));
+  const { accepted, lost, refusals } = await comeAndGo({ owner, hosts: [here, there], sender: 'sender', root, agents, ms: 7_000 });
+  expect(accepted).toBeGreaterThan(10);
+  expect(lost).toEqual([]);
   for (const status of refusals) expect([404, 503]).toContain(status);
-
-  for (const agent of agents) {
-    await until('it is there', async () => (await register(agent.agentId, agent.asker)).body.queue.state === 'ready', 20_000);
-    const sent = [...(accepted[agent.agentId] ?? [])];
-    expect(sent.length).toBeGreaterThan(2);
-    const missing = sent.filter((id) => !taken.has(id));
-    for (const message of await take(await agent.token(), missing.length)) taken.add(String(message.messageId));
-    expect(sent.filter((id) => !taken.has(id))).toEqual([]);
-  }
 }, 60_000);
