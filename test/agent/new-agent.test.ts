@@ -1,5 +1,5 @@
 // `npm run new:agent`: what it writes passes its own test, has right types, and runs against FlowGrid, without anything being installed for it.
-import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -14,6 +14,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 const folder = dataFolder();
 const project = join(folder.path, 'night-watch');
 const script = join(root, 'local/new-agent.ts');
+let running: ChildProcess | undefined;
 
 function make(name: string[], from = folder.path) {
   return spawnSync(process.execPath, [script, ...name], { cwd: root, env: { ...process.env, INIT_CWD: from }, encoding: 'utf8' });
@@ -31,7 +32,10 @@ beforeAll(() => {
   expect([status, stderr]).toEqual([0, '']);
   expect(stdout).toContain('cd night-watch');
 });
-afterAll(() => folder.remove());
+afterAll(() => {
+  running?.kill('SIGKILL');
+  folder.remove();
+});
 
 describe('a new agent', () => {
   test('passes its test', () => {
@@ -61,10 +65,11 @@ describe('a new agent', () => {
     const agents = new Agents(tenant, owner);
     const environment = await agents.environmentOf('night-watch');
     const child = spawn(process.execPath, ['src/agent.ts'], { cwd: project, env: environment, stdio: ['ignore', 'pipe', 'inherit'] });
+    running = child;
     const ended = once(child, 'exit');
     let said = '';
     child.stdout.on('data', (part: Buffer) => (said += part));
-    await until('it is ready', async () => said.includes('Night Watch is ready.'));
+    await until('it is ready', async () => said.includes('Night Watch is ready.'), 20_000);
     const { agent } = await agents.start('asker');
     const reply = await agent.request({ to: { skill: 'greet' }, messageType: 'greet', payload: { name: 'Ada' } });
     expect(reply).toMatchObject({ agentId: 'night-watch', messageType: 'greeting', payload: { text: 'Hello Ada, this is Night Watch.' } });

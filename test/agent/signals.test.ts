@@ -21,7 +21,7 @@ async function startStubborn(drainMs: number): Promise<{ child: ChildProcess; ow
   child = started;
   let said = '';
   for (const stream of [started.stdout, started.stderr]) stream.on('data', (part: Buffer) => (said += part));
-  await until('it is ready', async () => said.includes('ready'));
+  await until('it is ready', async () => said.includes('ready'), 20_000);
   await owner.post('/api/messages', { to: 'stubborn', from: 'stubborn', messageType: 'note', payload: 1 });
   await until('it has begun', async () => said.includes('begun'));
   return { child: started, owner, said: () => said };
