@@ -31,7 +31,7 @@ export class Findings {
   #leakCount = 0;
   #attempts = 0;
   #sendingMs: number | undefined;
-  readonly #startedAt = performance.now();
+  #startedAt = performance.now();
 
   accepted(messageId: string, to: Member): void {
     this.#accepted.set(messageId, to);
@@ -43,6 +43,10 @@ export class Findings {
 
   attempted(): void {
     this.#attempts++;
+  }
+
+  sendingBegins(): void {
+    this.#startedAt = performance.now();
   }
 
   sendingEnded(): void {

@@ -34,11 +34,19 @@ export async function runLoad(local: LocalJson, options: LoadOptions, tell: (lin
     let sending = true;
     let deadline = Number.POSITIVE_INFINITY;
     const isOver = () => !sending && (findings.missing === 0 || performance.now() > deadline);
+    const over = Promise.withResolvers<void>();
     const pulling = houses.flatMap(({ members }) => members.filter(({ delivery }) => delivery === 'pull'));
     const takesTurns = pulling.length > options.listeners;
+    let waitedFor = takesTurns ? 0 : pulling.length;
+    const stay = { over: over.promise, begun: () => void waitedFor-- };
     const listening = inTurn(options.listeners, takesTurns ? againAndAgain(pulling, isOver) : pulling.values(), (member) =>
-      listen(member, findings, takesTurns ? () => true : isOver),
+      listen(member, findings, takesTurns ? undefined : stay),
     );
+    // What goes wrong with it is thrown where it is waited for.
+    listening.catch(() => undefined);
+    while (waitedFor > 0) await Promise.race([listening, wait(50)]);
+    tell(`${takesTurns ? options.listeners : pulling.length} listen at once`);
+    findings.sendingBegins();
 
     const end = performance.now() + options.seconds * 1_000;
     let count = 0;
@@ -53,6 +61,7 @@ export async function runLoad(local: LocalJson, options: LoadOptions, tell: (lin
     tell(`${count} sent`);
     deadline = performance.now() + options.patienceSeconds * 1_000;
     while (!isOver()) await wait(100);
+    over.resolve();
     await listening;
     return findings.summary(houses);
   } finally {

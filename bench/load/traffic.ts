@@ -57,17 +57,25 @@ async function trespass(houses: readonly House[], sender: Member, findings: Find
   if (!isRefused && status < 500) findings.leak(`${method} ${path} of ${house.id} at ${other.id} answered ${status}`);
 }
 
-/** Listens as the agent does, with a token for its queue alone, until `hasEnough` and the queue is empty. */
-export async function listen(member: Member, findings: Findings, hasEnough: () => boolean): Promise<void> {
+/** Listens as the agent does, with a token for its queue alone: until `over`, telling when it has begun, or without one until the queue is empty. */
+export async function listen(member: Member, findings: Findings, stay?: { over: Promise<void>; begun(): void }): Promise<void> {
   const token = await member.caller.ask<{ endpoint: string; token: string }>('POST', '/api/messaging/token', { queue: member.queue });
   const loopback = ';UseDevelopmentEmulator=true';
   const client = new ServiceBusClient(`Endpoint=${token.endpoint};SharedAccessSignature=${token.token}${loopback}`);
   try {
     const receiver = client.createReceiver(member.queue, { receiveMode: 'receiveAndDelete' });
+    if (stay) {
+      receiver.subscribe({
+        processMessage: async ({ body }) => void findings.arrived(member, body),
+        processError: async ({ error }) => findings.refused(`listening: ${error.message}`),
+      });
+      stay.begun();
+      return await stay.over;
+    }
     for (;;) {
       const messages = await receiver.receiveMessages(50, { maxWaitTimeInMs: 500 });
       for (const { body } of messages) findings.arrived(member, body);
-      if (messages.length === 0 && hasEnough()) return;
+      if (messages.length === 0) return;
     }
   } finally {
     await client.close();
