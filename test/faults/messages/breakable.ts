@@ -105,7 +105,11 @@ export class Breakable {
   /** Messages that were locked by a process that was killed come back when their locks end; nobody waits a minute for that here. */
   async shortenLocks(queues: readonly string[]): Promise<void> {
     const admin = administration(this.flowGrid.local.serviceBus.adminConnectionString);
-    for (const queue of queues) await admin.updateQueue({ ...(await admin.getQueue(queue)), lockDuration: 'PT3S' });
+    for (const queue of queues) {
+      // An agent is registered a little before its queue is there.
+      await until(`${queue} is there`, () => admin.queueExists(queue));
+      await admin.updateQueue({ ...(await admin.getQueue(queue)), lockDuration: 'PT3S' });
+    }
   }
 
   /** Takes everything out of the tenant's dead letters. A message may be there twice. */
