@@ -82,13 +82,24 @@ export class BusAdministration {
     });
   }
 
-  /** Deletes every queue of the tenant, in whatever namespace, with its rule and its messages. The API cannot list by name, so this goes through all there are. Safe to repeat. */
-  async deleteQueues(scope: TenantScope): Promise<void> {
+  /**
+   * Deletes every queue of the tenant, in whatever namespace, with its rule and its messages; `known` are those that somebody has a record of. The API cannot list
+   * by name, so this goes through all there are, whose pages shift when others come and go. Safe to repeat.
+   */
+  async deleteQueues(scope: TenantScope, known: readonly TenantQueue[]): Promise<void> {
     const tenantId = tenantOf(scope);
+    const names = known.map((queue) => queueName(tenantId, queue));
     for (const namespace of this.#namespaces.all)
       await this.#call(namespace, async (client) => {
-        for await (const { name } of client.listQueues())
-          if (readQueueName(name)?.tenantId === tenantId) await absent(client.deleteQueue(name));
+        for (const name of names) await absent(client.deleteQueue(name));
+        let found = 0;
+        for await (const { name } of client.listQueues()) {
+          if (readQueueName(name)?.tenantId !== tenantId) continue;
+          await absent(client.deleteQueue(name));
+          found += 1;
+        }
+        // Another look: there may have been more, or some are still being deleted.
+        if (found > 0) throw new Error('queues are being deleted');
       });
   }
 

@@ -8,6 +8,7 @@ import { Problem } from '../errors/problem.ts';
 import type { LedgerActivity } from '../ledger/activity.ts';
 import type { Cause } from '../ledger/event.ts';
 import type { Ledger } from '../ledger/ledger.ts';
+import type { AgentQueues } from '../messaging/agent-queues.ts';
 import type { Doorbell } from '../messaging/dispatch/doorbell.ts';
 import type { PlatformScope, TenantScope } from '../scope/scope.ts';
 import { replace } from '../storage/documents.ts';
@@ -27,6 +28,7 @@ export interface ErasingServices {
   readonly vault: Vault;
   readonly blobs: Blobs;
   readonly busAdministration: BusAdministration;
+  readonly queues: AgentQueues;
   readonly ledger: Ledger;
   readonly ledgerActivity: LedgerActivity;
   readonly doorbell: Doorbell;
@@ -51,8 +53,12 @@ type Step = (typeof erasureSteps)[number];
 const steps: Readonly<Record<Step, (services: ErasingServices, scope: TenantScope) => Promise<unknown>>> = {
   key: ({ vault }, scope) => vault.destroyTenantKey(scope),
   secrets: ({ vault }, scope) => vault.deleteSecrets(scope),
-  queues: async ({ busAdministration, doorbell }, scope) => {
-    await busAdministration.deleteQueues(scope);
+  queues: async ({ busAdministration, queues, doorbell }, scope) => {
+    const known = await queues.all(scope);
+    await busAdministration.deleteQueues(
+      scope,
+      known.map(({ queue }) => queue),
+    );
     await doorbell.forget(scope.tenantId);
   },
   memberships: ({ members }, scope) => members.forgetAll(scope),

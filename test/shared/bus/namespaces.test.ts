@@ -86,7 +86,7 @@ describe('a tenant with a placement', () => {
     expect(await bus.endpoint(acme)).toBe(`sb://127.0.0.1:${one?.port}/`);
     expect(await bus.endpoint(globex)).toBe(`sb://127.0.0.1:${two?.port}/`);
 
-    await administration.deleteQueues(globex);
+    await administration.deleteQueues(globex, []);
     expect(await queuesOf(two)).toEqual([]);
     expect(await queuesOf(one)).toHaveLength(2);
   });
