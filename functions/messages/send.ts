@@ -4,6 +4,7 @@ import { http } from '../../shared/context/http.ts';
 import { reply } from '../../shared/context/reply.ts';
 import { Problem } from '../../shared/errors/problem.ts';
 import { bearerOf } from '../../shared/messaging/bearer.ts';
+import type { Envelope } from '../../shared/messaging/envelope.ts';
 import { sendMessage } from '../../shared/messaging/send.ts';
 import type { PolicyQuestion } from '../../shared/policy/question.ts';
 import { AgentId } from '../../shared/scope/ids.ts';
@@ -14,7 +15,8 @@ const Body = z.strictObject({
   to: z.union([z.literal('orchestrator'), AgentId, z.strictObject({ skill: z.string().min(1).max(256) })]),
   from: AgentId.optional(),
   messageType: z.string().min(1).max(128),
-  payload: z.json(),
+  /** Any JSON; it was read as JSON and is not walked a second time. */
+  payload: z.unknown().refine((payload): payload is Envelope['payload'] => payload !== undefined, 'is needed'),
   correlationId: id.optional(),
   causationId: id.optional(),
   expiresAt: z.iso.datetime().optional(),

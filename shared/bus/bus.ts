@@ -1,11 +1,11 @@
 // Sending over Service Bus. A tenant's queue is named by the scope, never by the caller. Failures are DependencyErrors.
 import type { ServiceBusMessage, ServiceBusSender } from '@azure/service-bus';
+import { turn } from '../clock/clock.ts';
 import { dependencyRetry, retrying } from '../clock/retry.ts';
 import type { BusNamespace } from '../config/config.ts';
 import { DependencyError } from '../errors/problem.ts';
 import { type CandidateScope, claimedBy, type PlatformScope, type TenantScope, tenantOf, verifyPlatform } from '../scope/scope.ts';
 import { BusLine } from './bus-line.ts';
-import { Gatherer } from './gatherer.ts';
 import type { Namespaces } from './namespaces.ts';
 import { type PlatformQueue, queueName, type TenantQueue } from './queue-names.ts';
 import { QueueReader } from './queue-reader.ts';
@@ -28,7 +28,6 @@ export interface OutgoingMessage {
 export class Bus {
   readonly #namespaces: Namespaces;
   readonly #lines = new Map<BusNamespace, Promise<BusLine>>();
-  readonly #gatherers = new Map<BusNamespace, Gatherer<ServiceBusMessage>>();
   readonly #readers = new Map<BusNamespace, ReaderLines>();
 
   constructor(namespaces: Namespaces) {
@@ -84,34 +83,17 @@ export class Bus {
   }
 
   async #send(namespace: BusNamespace, queue: string, message: OutgoingMessage): Promise<void> {
-    // As the SDK would encode it, once instead of twice: the size is needed too.
-    const body = Buffer.from(JSON.stringify(message.body));
     const wire: ServiceBusMessage = {
       messageId: message.messageId,
-      body,
+      body: message.body,
       contentType: 'application/json',
       ...(message.correlationId !== undefined && { correlationId: message.correlationId }),
       ...(message.timeToLiveMs !== undefined && { timeToLive: message.timeToLiveMs }),
       ...(message.scheduledAt !== undefined && { scheduledEnqueueTimeUtc: new Date(message.scheduledAt) }),
       applicationProperties: { ...message.properties, ...(message.traceparent !== undefined && { traceparent: message.traceparent }) },
     };
-    // What the first message of a batch says of its time would be said of the whole batch.
-    if (message.scheduledAt !== undefined) await this.#use(namespace, queue, (sender) => sender.sendMessages(wire));
-    else await this.#gatherer(namespace).send(queue, wire, body.length);
-  }
-
-  #gatherer(namespace: BusNamespace): Gatherer<ServiceBusMessage> {
-    let gatherer = this.#gatherers.get(namespace);
-    if (!gatherer) {
-      gatherer = new Gatherer((queue, messages) => this.#transfer(namespace, queue, messages));
-      this.#gatherers.set(namespace, gatherer);
-    }
-    return gatherer;
-  }
-
-  #transfer(namespace: BusNamespace, queue: string, messages: readonly ServiceBusMessage[]): Promise<void> {
-    const [only, ...others] = messages;
-    return this.#use(namespace, queue, (sender) => sender.sendMessages(only && others.length === 0 ? only : [...messages]));
+    await turn();
+    await this.#use(namespace, queue, (sender) => sender.sendMessages(wire));
   }
 
   async #use(namespace: BusNamespace, queue: string, work: (sender: ServiceBusSender) => Promise<void>): Promise<void> {

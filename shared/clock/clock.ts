@@ -47,3 +47,19 @@ export function chance(): number {
 export function wait(ms: number): Promise<void> {
   return sleep(ms, undefined, { ref: false });
 }
+
+let nextTurn: Promise<void> | undefined;
+
+/**
+ * Resolves when this turn of the event loop has ended, for all who asked in it at once: what many callers then do together leaves in one write
+ * and is answered in one. Under load that is worth a third of the cost of a small request.
+ */
+export function turn(): Promise<void> {
+  nextTurn ??= new Promise((resolve) => {
+    setImmediate(() => {
+      nextTurn = undefined;
+      resolve();
+    });
+  });
+  return nextTurn;
+}

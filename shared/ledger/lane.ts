@@ -1,4 +1,5 @@
 // One process's lane in one tenant's ledger: events that arrive while a commit is under way share the next one.
+import { turn } from '../clock/clock.ts';
 import { DependencyError } from '../errors/problem.ts';
 import type { TenantScope } from '../scope/scope.ts';
 import { create, put } from '../storage/documents.ts';
@@ -68,7 +69,7 @@ export class Lane {
   }
 
   async #drain(): Promise<void> {
-    await Promise.resolve();
+    await turn();
     while (this.#waiting.length > 0) {
       let group: readonly Waiting[] = [];
       try {
