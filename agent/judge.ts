@@ -30,9 +30,18 @@ const learnEveryMs = 1_000;
 /** A message that failed waits before it comes again, twice as long each time, with its place taken. */
 const firstPauseMs = 25;
 const longestPauseMs = 1_000;
+/**
+ * A reply to another replica is passed on, at first soon and then less and less often, and never in step with others: a broker that deals in turn would
+ * deal each to the same replica again. After so long that replica is taken to be gone.
+ */
+const longestPassMs = 2_000;
+const patienceMs = 30_000;
 
 interface Seen {
   readonly sequenceNumber: string;
+  readonly firstAt: number;
+  /** How often it was passed on. */
+  passes: number;
   /** Of the delivery that is being handled, or was handled well. */
   verdict?: Promise<Verdict>;
 }
@@ -59,7 +68,7 @@ export class MessageJudge {
   async judge(message: ServiceBusReceivedMessage, release: () => void): Promise<Verdict> {
     const delivery = (message.deliveryCount ?? 0) + 1;
     const verified = await this.#verify(message.body);
-    if (!verified) return this.#again(delivery);
+    if (!verified) return this.#stopping.signal.aborted ? 'pass-on' : this.#again(delivery);
     if ('refused' in verified) return this.#refuse(verified.refused, 'not a message to this agent that its tenant signed');
     const { envelope } = verified;
     const sequenceNumber = String(message.sequenceNumber);
@@ -67,9 +76,9 @@ export class MessageJudge {
     if (seen.sequenceNumber !== sequenceNumber) return this.#refuse('replayed', 'its message id came before');
     // It came again because its settlement was lost: its handler runs, or has run.
     if (seen.verdict !== undefined) return seen.verdict;
-    seen.verdict = this.#handle(envelope, delivery, release);
+    seen.verdict = this.#handle(envelope, seen, delivery, release);
     const verdict = await seen.verdict;
-    if (verdict === 'abandon') delete seen.verdict;
+    if (verdict === 'abandon' || verdict === 'pass-on') delete seen.verdict;
     return verdict;
   }
 
@@ -98,8 +107,10 @@ export class MessageJudge {
     return verified;
   }
 
-  async #handle(received: Envelope, delivery: number, release: () => void): Promise<Verdict> {
+  async #handle(received: Envelope, seen: Seen, delivery: number, release: () => void): Promise<Verdict> {
     const { resolveClaim, replies, handlerOf } = this.#powers;
+    // Before any handler: its replica waits for it, whatever its type.
+    if (replies.isElsewhere(received) && Date.now() - seen.firstAt < patienceMs) return this.#passOn(seen, release);
     try {
       const envelope = await resolveClaim(received);
       if (!envelope) return this.#refuse('signature_invalid', 'its payload is not the one that was signed');
@@ -114,11 +125,11 @@ export class MessageJudge {
         this.#powers.onProblem(new Error(`a reply came too late: ${envelope.messageType}`));
         return 'complete';
       }
-      // Its replica is to get it. When that is gone, nobody waits for it.
-      if (match === 'elsewhere' && delivery < maxDeliveries) return await this.#again(delivery);
       return this.#refuse('no_handler', `no handler for ${envelope.messageType}`);
     } catch (error) {
       this.#powers.onProblem(error);
+      // The end of this replica is no fault of the message, which may come back at once, and often.
+      if (this.#stopping.signal.aborted) return 'pass-on';
       if (delivery >= maxDeliveries) return { refused: 'handler_failed', description: `failed ${delivery} times` };
       return this.#again(delivery);
     }
@@ -127,6 +138,14 @@ export class MessageJudge {
   async #again(delivery: number): Promise<Verdict> {
     await this.#pause(Math.min(longestPauseMs, firstPauseMs * 2 ** (delivery - 1)));
     return 'abandon';
+  }
+
+  /** Nobody's place is taken by what is only kept for a moment: there may be many, when their replica is gone. */
+  async #passOn(seen: Seen, release: () => void): Promise<Verdict> {
+    release();
+    await this.#pause(Math.min(longestPassMs, firstPauseMs * 2 ** seen.passes) * (0.5 + Math.random()));
+    seen.passes += 1;
+    return 'pass-on';
   }
 
   async #pause(ms: number): Promise<void> {
@@ -139,7 +158,7 @@ export class MessageJudge {
   }
 
   #remember(messageId: string, sequenceNumber: string): Seen {
-    const seen = { sequenceNumber };
+    const seen = { sequenceNumber, firstAt: Date.now(), passes: 0 };
     this.#seen.set(messageId, seen);
     const oldest = this.#seen.keys().next();
     if (this.#seen.size > remembered && !oldest.done) this.#seen.delete(oldest.value);

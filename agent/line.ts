@@ -9,8 +9,8 @@ export interface Access {
   readonly queue: string;
 }
 
-/** What becomes of a message: done, to come again, or refused with a coded reason. */
-export type Verdict = 'complete' | 'abandon' | { readonly refused: string; readonly description: string };
+/** What becomes of a message: done, to come again, for another listener and so not counted as a delivery, or refused with a coded reason. */
+export type Verdict = 'complete' | 'abandon' | 'pass-on' | { readonly refused: string; readonly description: string };
 
 /** Judges a message. `release` gives its place to the next one before it is judged: the broker shows only so many at once. */
 export type Judge = (message: ServiceBusReceivedMessage, release: () => void) => Promise<Verdict>;
@@ -99,6 +99,7 @@ export class Line {
   #send(message: ServiceBusReceivedMessage, verdict: Verdict): Promise<void> {
     if (verdict === 'complete') return this.#receiver.completeMessage(message);
     if (verdict === 'abandon') return this.#receiver.abandonMessage(message);
+    if (verdict === 'pass-on') return this.#receiver.abandonMessage(released(message));
     const { refused, description } = verdict;
     return this.#receiver.deadLetterMessage(message, { deadLetterReason: refused, deadLetterErrorDescription: description });
   }
@@ -125,4 +126,15 @@ export class Line {
     this.#end.reject(reason);
     this.#listeners.onLost(reason);
   }
+}
+
+/**
+ * The SDK (7.9.5) abandons with AMQP's `modified`, which counts a delivery, and has no word for `released`, which counts none. Its other steps are the
+ * same, so one outcome is put in the other's place. Were its members called otherwise, the message would be abandoned.
+ */
+function released(message: ServiceBusReceivedMessage): ServiceBusReceivedMessage {
+  // The class behind the interface has the delivery of the AMQP client (rhea 3.0.5).
+  const { delivery } = message as unknown as { readonly delivery?: { modified(): void; release?(): void } };
+  if (delivery?.release) delivery.modified = () => delivery.release?.();
+  return message;
 }

@@ -20,6 +20,9 @@ interface Heard {
   readonly signing?: { readonly keyIds: readonly string[] };
 }
 
+/** An agent that ends has little time. */
+const tagTimeoutMs = 5_000;
+
 export class Registration {
   readonly #environment: AgentEnvironment;
   readonly #controlPlane: ControlPlane;
@@ -30,6 +33,8 @@ export class Registration {
   #renewing: Promise<void> | undefined;
   #heartbeat: NodeJS.Timeout | undefined;
   #ended = false;
+  /** Tells this process's registration from one by another replica. */
+  #tag: string | undefined;
 
   constructor(
     environment: AgentEnvironment,
@@ -65,11 +70,18 @@ export class Registration {
     }, pauseMs);
   }
 
-  /** Unregisters. Another replica of the same agent notices at its next heartbeat, and registers again. */
+  /**
+   * Unregisters, unless another replica of the agent has registered since: the registration is that one's now. A replica that registered before
+   * notices at its next heartbeat that the agent is gone, and registers again.
+   */
   async end(): Promise<void> {
     this.#ended = true;
     clearTimeout(this.#heartbeat);
     await this.#renewing?.catch(() => undefined);
+    if (this.#tag !== undefined) {
+      const tag = await this.#readTag().catch(() => undefined);
+      if (tag !== undefined && tag !== this.#tag) return;
+    }
     await this.#controlPlane.call('DELETE', this.#path('unregister'));
   }
 
@@ -95,6 +107,16 @@ export class Registration {
       throw new ControlPlaneError(409, 'agent_mismatch', 'the registry gave the agent another queue than its environment');
     this.#ttlSeconds = lease.ttlSeconds;
     this.#keys.learn(signing);
+    // Without it the agent is unregistered whoever registered last.
+    this.#tag = await this.#readTag().catch(() => undefined);
+  }
+
+  /** The entity tag of the agent's card: another one with each registration, and not with a heartbeat. */
+  async #readTag(): Promise<string | undefined> {
+    const path = `/api/registry/agents/${this.#environment.agentId}`;
+    const response = await this.#controlPlane.call('GET', path, undefined, { repeats: false, timeoutMs: tagTimeoutMs });
+    await response.body?.cancel();
+    return response.headers.get('etag') ?? undefined;
   }
 
   #path(verb: string): string {

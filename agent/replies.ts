@@ -13,8 +13,8 @@ interface Waiting {
   readonly reply: PromiseWithResolvers<Envelope>;
 }
 
-/** A reply that is ours to take, one that nobody waits for any more, one for another replica of this agent, or none of these. */
-export type Match = 'taken' | 'late' | 'elsewhere' | 'none';
+/** A reply that is ours to take, one that nobody waits for any more, or neither. */
+export type Match = 'taken' | 'late' | 'none';
 
 /** More at once are a fault of whoever asks. */
 const most = 1_000;
@@ -48,12 +48,16 @@ export class Replies {
     }
   }
 
-  /** Whether a message is a reply, and whose. */
+  /** Whether a message is a reply to another replica of this agent. */
+  isElsewhere(envelope: Envelope): boolean {
+    const replica = this.#replicaOf(envelope);
+    return replica !== undefined && replica !== this.#replica;
+  }
+
+  /** Whether a message is a reply to this replica, and takes it. */
   async match(envelope: Envelope): Promise<Match> {
     const { correlationId, causationId } = envelope;
-    const [agentId, replica, id] = correlationId?.split('.') ?? [];
-    if (correlationId === undefined || causationId === undefined || agentId !== this.#agentId || id === undefined) return 'none';
-    if (replica !== this.#replica) return 'elsewhere';
+    if (correlationId === undefined || this.#replicaOf(envelope) !== this.#replica) return 'none';
     const waiting = this.#waiting.get(correlationId);
     if (!waiting) return 'late';
     // The request may not have been answered yet when its reply is here; a request that was sent again has a reply to each, and one will do.
@@ -61,6 +65,12 @@ export class Replies {
     if (asked !== causationId) return 'late';
     waiting.reply.resolve(envelope);
     return 'taken';
+  }
+
+  /** Which replica of this agent has asked for a message that is a reply. */
+  #replicaOf({ correlationId, causationId }: Envelope): string | undefined {
+    const [agentId, replica, id] = correlationId?.split('.') ?? [];
+    return causationId !== undefined && agentId === this.#agentId && id !== undefined ? replica : undefined;
   }
 
   /** Nothing comes in any more, so nobody is left to wait. */

@@ -20,7 +20,8 @@ export interface Outgoing {
 }
 
 export interface Settlement {
-  readonly verb: 'complete' | 'abandon' | 'defer' | 'deadletter';
+  /** `release` gives a message back as `abandon` does, and counts no delivery. */
+  readonly verb: 'complete' | 'abandon' | 'release' | 'defer' | 'deadletter';
   /** Application properties to set. */
   readonly properties?: Readonly<Record<string, unknown>> | undefined;
   /** Of a dead letter. */
@@ -119,6 +120,7 @@ export class Messages {
       place.queue.accessed = Date.now();
       if (verb === 'complete') this.#delete(row);
       else if (verb === 'deadletter') this.#deadLetter(row, reason, description, properties);
+      else if (verb === 'release') this.#unlock({ ...row, attempts: row.attempts - 1 });
       else {
         this.#rows.rewrite(row, properties);
         if (verb === 'abandon') this.#unlock(row);

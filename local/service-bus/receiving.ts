@@ -28,7 +28,7 @@ export class ReceivingLink implements Taker {
     });
     link.on('sendable', () => this.look());
     link.on('accepted', (context: EventContext) => this.#settled(context, () => ({ verb: 'complete' })));
-    link.on('released', (context: EventContext) => this.#settled(context, () => ({ verb: 'abandon' })));
+    link.on('released', (context: EventContext) => this.#settled(context, () => ({ verb: 'release' })));
     link.on('modified', (context: EventContext) => this.#settled(context, modified));
     link.on('rejected', (context: EventContext) => this.#settled(context, rejected));
     link.on('settled', ({ delivery }: EventContext) => {

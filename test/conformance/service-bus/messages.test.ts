@@ -127,6 +127,20 @@ test('abandon gives a message back with a higher delivery count and changed prop
   expect(message.applicationProperties).toEqual({ kept: 1, changed: 'new', added: true });
 });
 
+test('release, which the SDK has no word for, gives a message back and counts no delivery', async () => {
+  const queue = await target.queue({ maxDeliveryCount: 2 });
+  await client.createSender(queue).sendMessages({ body: 'not mine' });
+  const receiver = client.createReceiver(queue);
+  for (let i = 0; i < 4; i++) {
+    const message = await one(receiver);
+    expect(message.deliveryCount).toBe(0);
+    // The class behind the interface has the delivery of the AMQP client.
+    const { delivery } = message as unknown as { delivery: { modified(): void; release(): void } };
+    delivery.modified = () => delivery.release();
+    await receiver.abandonMessage(message);
+  }
+});
+
 test('a message delivered in vain too often is dead-lettered', async () => {
   const queue = await target.queue({ maxDeliveryCount: 2 });
   await client.createSender(queue).sendMessages({ body: 'poison' });
