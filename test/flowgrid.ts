@@ -98,7 +98,8 @@ export async function newTenant(local: Pick<LocalJson, 'api' | 'platformKey'>, o
   const id = `t-${randomName(8)}`;
   const platform = new Caller(local.api, local.platformKey);
   const { ownerKey } = await platform.ask<{ ownerKey: { key: string } }>('POST', '/tenants', { id, name: id, ...order });
-  await until(`${id} is active`, async () => (await platform.ask<{ status: string }>('GET', `/tenants/${id}`)).status === 'active');
+  const status = async () => (await platform.ask<{ status: string }>('GET', `/tenants/${id}`)).status;
+  await until(`${id} is active`, async () => (await status()) === 'active', 30_000);
   return { id, key: ownerKey.key, owner: new Caller(local.api, ownerKey.key) };
 }
 
