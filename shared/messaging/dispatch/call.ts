@@ -9,8 +9,14 @@ export type DrainedQueue = z.infer<typeof DrainedQueue>;
 
 const place = { tenantId: TenantId, queue: DrainedQueue };
 
-/** There are messages. It belongs to the marker of its lane that bears its token, and counts while that one is there. */
-export const Ring = z.strictObject({ kind: z.literal('ring'), ...place, lane: z.int().min(0).max(31), token: z.string().max(64) });
+/** There are messages. It belongs to the marker of its lane that bears its token, and counts while that one is there. `tag` is the marker's when it rang. */
+export const Ring = z.strictObject({
+  kind: z.literal('ring'),
+  ...place,
+  lane: z.int().min(0).max(31),
+  token: z.string().max(64),
+  tag: z.string().max(128).optional(),
+});
 export type Ring = z.infer<typeof Ring>;
 
 /** The time has come for a message that was deferred. */

@@ -10,6 +10,7 @@ import { Drain, type DrainServices } from './drain.ts';
 import type { Ground } from './ground.ts';
 import { answer } from './markers.ts';
 import { DrainReaders } from './readers.ts';
+import { recalling } from './recalling.ts';
 import { takeTurn } from './turn.ts';
 
 interface Services extends DrainServices {
@@ -25,8 +26,8 @@ export interface Shares {
   readonly quantum: number;
 }
 
-/** Up to 8, or a multiple of 8, up to 32. */
-const usual: Shares = { slots: { standard: 2, premium: 8, enterprise: 32 }, quantum: 16 };
+/** Slots: up to 8, or a multiple of 8, up to 32. A turn costs as much as some fifteen messages with nothing to do. */
+export const usual: Shares = { slots: { standard: 2, premium: 8, enterprise: 32 }, quantum: 32 };
 
 export class Dispatcher {
   readonly #services: Services;
@@ -37,7 +38,7 @@ export class Dispatcher {
   constructor(services: Services, shares: Shares = usual) {
     this.#services = services;
     this.#shares = shares;
-    this.#ground = groundOf(services);
+    this.#ground = recalling(groundOf(services));
     this.#readers = new DrainReaders(services.bus);
   }
 

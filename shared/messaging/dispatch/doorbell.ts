@@ -23,6 +23,7 @@ interface Services {
 /** The ground the product stands on. */
 export function groundOf({ platformDocuments, bus, platform }: Omit<Services, 'activeQueues'>): Ground {
   return {
+    recall: () => undefined,
     read: (kind, name) => platformDocuments.read(platform, kind, name),
     create: (kind, name, body) => platformDocuments.create(platform, kind, name, body),
     replace: (kind, stored, body) => platformDocuments.replace(platform, kind, stored, body),

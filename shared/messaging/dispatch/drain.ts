@@ -27,8 +27,10 @@ export interface DrainServices {
   readonly messageRefusals: MessageRefusals;
 }
 
-/** A turn starts work for so long. What it has started ends within a push's 30 s, and so before the lease of its slot. */
-const startingMs = 20_000;
+/** A turn starts work for so long: others wait behind it. What it has started ends within a push's 30 s, and so before the lease of its slot. */
+const startingMs = 1_000;
+/** So many messages of a turn are in hand at once. */
+const atOnce = 16;
 /** A ring comes behind its message, so a queue that shows none for this long has none… */
 const firstWaitMs = 250;
 /** …and one that has just shown all it had is asked once more, briefly. */
@@ -69,7 +71,7 @@ export class Drain {
   async #sweepUp(quantum: number): Promise<void> {
     const until = now() + startingMs;
     for (let left = quantum; ; ) {
-      const messages = await this.#reader.receive(left, left === quantum ? firstWaitMs : nextWaitMs);
+      const messages = await this.#reader.receive(Math.min(left, atOnce), left === quantum ? firstWaitMs : nextWaitMs);
       if (messages.length === 0) return;
       await this.#deliverAll(messages);
       left -= messages.length;

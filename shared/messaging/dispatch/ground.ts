@@ -5,6 +5,8 @@ import type { PlatformKind } from '../../storage/platform-documents.ts';
 import type { Call } from './call.ts';
 
 export interface Ground {
+  /** As this process knew it last. It may be another by now, so it is good for a change under its tag and for nothing else. */
+  recall<Body>(kind: PlatformKind<Body>, name: string): Stored<Body> | undefined;
   read<Body>(kind: PlatformKind<Body>, name: string): Promise<Stored<Body> | undefined>;
   /** The tag it has now; undefined when the name is taken. */
   create<Body>(kind: PlatformKind<Body>, name: string, body: Body): Promise<string | undefined>;

@@ -22,20 +22,23 @@ export async function announce(ground: Ground, lane: Lane): Promise<void> {
   const name = laneName(lane);
   const fresh = { token: ground.newId(), rungAt: iso(ground.now()) };
   for (let count = 0; count < tries; count++) {
-    if (await ground.create(Markers, name, fresh)) return ground.ring({ kind: 'ring', ...placeOf(lane), token: fresh.token });
+    const made = await ground.create(Markers, name, fresh);
+    if (made !== undefined) return ground.ring({ kind: 'ring', ...placeOf(lane), token: fresh.token, tag: made });
     const present = await ground.read(Markers, name);
     if (!present) continue;
     const { token, rungAt } = present.body;
     if (ground.now() - Date.parse(rungAt) < overdueMs) return;
-    if (await ground.replace(Markers, present, { token, rungAt: iso(ground.now()) })) {
-      return ground.ring({ kind: 'ring', ...placeOf(lane), token });
-    }
+    const dated = await ground.replace(Markers, present, { token, rungAt: iso(ground.now()) });
+    if (dated !== undefined) return ground.ring({ kind: 'ring', ...placeOf(lane), token, tag: dated });
   }
   throw new DependencyError('cosmos', 'a marker changes too often');
 }
 
 /** Takes the ring's marker away: to be called before its queue is looked at. False when the ring does not count: another one has been or will be answered. */
 export async function answer(ground: Ground, ring: Ring): Promise<boolean> {
+  const { tag } = ring;
+  // Almost always it is as it was when it rang; else it may have been dated anew.
+  if (tag !== undefined && (await ground.removeUnchanged(Markers, { name: laneName(ring), body: undefined, etag: tag }))) return true;
   for (let count = 0; count < tries; count++) {
     const present = await ground.read(Markers, laneName(ring));
     if (present?.body.token !== ring.token) return false;

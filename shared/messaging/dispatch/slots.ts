@@ -18,7 +18,7 @@ const Pool = z.strictObject({
 type Pool = z.infer<typeof Pool>;
 export const Pools: PlatformKind<Pool> = { type: 'dispatch-slots', schema: Pool };
 
-/** A turn ends well before: 20 s of starting work, 30 s for what was started last. No longer than the sweep's period: what a crash held back shows by then. */
+/** A turn ends well before: 1 s of starting work, 30 s for what was started last. No longer than the sweep's period: what a crash held back shows by then. */
 export const leaseMs = 60_000;
 /** 150 bytes each. What finds no room here is found by the sweep. */
 const maxWaiting = 2_000;
@@ -45,8 +45,11 @@ export function poolOf(lane: Lane, slots: number): { name: string; size: number 
  */
 export async function enter(ground: Ground, pool: { name: string; size: number }, call: Call, again: boolean): Promise<Slot | undefined> {
   for (let count = 0; count < tries; count++) {
-    const stored = await ground.read(Pools, pool.name);
     const at = iso(ground.now());
+    // Only a free slot is taken on what is recalled: nobody waits, or goes away, before it was looked at.
+    const recalled = count === 0 ? ground.recall(Pools, pool.name) : undefined;
+    const isFree = recalled && recalled.body.turns.filter(({ until }) => until > at).length < pool.size;
+    const stored = isFree ? recalled : await ground.read(Pools, pool.name);
     const turns = stored?.body.turns.filter(({ until }) => until > at) ?? [];
     const waiting = stored?.body.waiting ?? [];
     const others = waiting.filter((each) => !isSame(each, call));
@@ -72,7 +75,7 @@ export async function enter(ground: Ground, pool: { name: string; size: number }
 
 /** Gives the slot back and calls the first who waits. Answers how many slots are free and not promised to anybody. */
 export async function leave(ground: Ground, slot: Slot, size: number): Promise<number> {
-  let stored: Stored<Pool> | undefined = slot.pool;
+  let stored: Stored<Pool> | undefined = ground.recall(Pools, slot.pool.name) ?? slot.pool;
   for (let count = 0; count < tries && stored; count++) {
     const at = iso(ground.now());
     const turns = stored.body.turns.filter(({ id, until }) => id !== slot.id && until > at);
