@@ -101,7 +101,14 @@ export class Line {
     if (verdict === 'abandon') return this.#receiver.abandonMessage(message);
     if (verdict === 'pass-on') return this.#receiver.abandonMessage(released(message));
     const { refused, description } = verdict;
-    return this.#receiver.deadLetterMessage(message, { deadLetterReason: refused, deadLetterErrorDescription: description });
+    return this.#receiver.deadLetterMessage(message, {
+      deadLetterReason: refused,
+      deadLetterErrorDescription: description,
+      // The broker overwrites its own when a dead letter expires once more. FlowGrid reads these (shared/bus/queue-reader.ts, which an agent does not bring along).
+      FlowGridReason: refused,
+      FlowGridDescription: description,
+      FlowGridDeliveries: (message.deliveryCount ?? 0) + 1,
+    });
   }
 
   /** A settlement that was refused is repeated by the SDK on a delivery that is over, and waits for nothing: so it is not waited for. */

@@ -176,14 +176,20 @@ export function compose(config: Config) {
   const claims = new ClaimChecks(blobs);
   const dataKeys = new DataKeys(store, vault);
   const queues = new AgentQueues({ store, vault, bus, platform, graceMs: config.queueGraceMs });
-  const queueKeeper = new QueueKeeper({ store, vault, busAdministration, queues, graceMs: config.queueGraceMs });
+  const queueKeeper = new QueueKeeper({
+    store,
+    vault,
+    busAdministration,
+    queues,
+    graceMs: config.queueGraceMs,
+  });
+  const activeQueues = new ActiveQueues(platformDocuments, platform);
+  const doorbell = new Doorbell({ platformDocuments, bus, platform, activeQueues });
   const health = new HealthChain({ store, bus, platform });
-  const registry = new Registry({ store, ledger, queues, records: tenantRecords, health });
+  const registry = new Registry({ store, ledger, queues, records: tenantRecords, health, doorbell });
   const healthChecks = new HealthChecks({ registry, chain: health, records: tenantRecords, outbound, ledger });
   const replays = new ReplayStore(store);
   const messageHandling = new MessageHandling({ store, bus, ledger, outbound, registry, signingKeys, claims });
-  const activeQueues = new ActiveQueues(platformDocuments, platform);
-  const doorbell = new Doorbell({ platformDocuments, bus, platform, activeQueues });
   const messageRefusals = new MessageRefusals(ledger);
   const dispatching = { platformDocuments, platform, tenantRecords, bus, ledger, signingKeys, replays, messageHandling, messageRefusals };
   const catalog = new Catalog(config);

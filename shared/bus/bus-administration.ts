@@ -1,7 +1,7 @@
 // Making tenants' queues. In Azure only the provisioning app's identity may do this (architecture 6).
 
 import { randomBytes } from 'node:crypto';
-import type { CreateQueueOptions, ServiceBusAdministrationClient } from '@azure/service-bus';
+import type { CreateQueueOptions, QueueProperties, ServiceBusAdministrationClient } from '@azure/service-bus';
 import { dependencyRetry, retrying } from '../clock/retry.ts';
 import type { BusNamespace } from '../config/config.ts';
 import { loadSdk } from '../config/load-sdk.ts';
@@ -35,8 +35,11 @@ export class BusAdministration {
     await this.#ensure(await this.#namespaces.of(scope), queueName(tenantOf(scope), queue), { ...common, ...forward });
   }
 
-  /** Makes an agent's own queue with its listen rule; answers the rule's key and the queue's status. Safe to repeat: both stay. */
-  async ensureAgentQueue(scope: TenantScope, queue: TenantQueue): Promise<{ key: string; status: string }> {
+  /**
+   * Makes an agent's own queue, with its listen rule where it is to be listened at; answers the rule's key, where there is one, and the queue's status. Safe to
+   * repeat: both stay, and a queue that was made without a rule gets one when it is asked for.
+   */
+  async ensureAgentQueue(scope: TenantScope, queue: TenantQueue, isListenedAt: boolean): Promise<{ key?: string; status: string }> {
     const namespace = await this.#namespaces.of(scope);
     const name = queueName(tenantOf(scope), queue);
     const dlq = queueName(tenantOf(scope), 'dlq');
@@ -47,15 +50,18 @@ export class BusAdministration {
       primaryKey: randomBytes(32).toString('base64'),
       secondaryKey: randomBytes(32).toString('base64'),
     };
-    const options = { ...common, forwardDeadLetteredMessagesTo: dlq, authorizationRules: [rule] };
+    const options = { ...common, forwardDeadLetteredMessagesTo: dlq, authorizationRules: isListenedAt ? [rule] : [] };
+    const hasRule = ({ authorizationRules = [] }: QueueProperties) => authorizationRules.some(({ keyName }) => keyName === listenRule);
     const { authorizationRules, status = 'Active' } = await this.#call(namespace, async (client) => {
       await created(client, name, options);
       // Service Bus says of a queue that is still being deleted that it is there (409); it is made when that has ended.
-      return (await absent(client.getQueue(name))) ?? Promise.reject(new Error('the queue is being deleted'));
+      const present = await absent(client.getQueue(name));
+      if (!present) throw new Error('the queue is being deleted');
+      return isListenedAt && !hasRule(present) ? client.updateQueue({ ...present, authorizationRules: [rule] }) : present;
     });
     const key = authorizationRules?.find(({ keyName }) => keyName === listenRule)?.primaryKey;
-    if (!key) throw new Error('the queue has no listen rule');
-    return { key, status };
+    if (isListenedAt && !key) throw new Error('the queue has no listen rule');
+    return { ...(key && { key }), status };
   }
 
   /** What a queue of the tenant is set to, and how many messages of any kind it holds; undefined when there is none. */

@@ -53,9 +53,9 @@ export class AgentQueues {
    * Sees to it that the agent has its queue; `creating` when that takes longer than a few seconds, or when a dependency is away: the caller's
    * registration stands, and asking for a listen token asks for the queue again. Safe to repeat.
    */
-  async request(scope: TenantScope, agentId: AgentId): Promise<'ready' | 'creating'> {
+  async request(scope: TenantScope, agentId: AgentId, isListenedAt: boolean): Promise<'ready' | 'creating'> {
     try {
-      return (await this.#ready(scope, agentId)) ? 'ready' : await this.#make(scope, agentId);
+      return (await this.#ready(scope, agentId, isListenedAt)) ? 'ready' : await this.#make(scope, agentId, isListenedAt);
     } catch (error) {
       if (error instanceof DependencyError) return 'creating';
       throw error;
@@ -93,25 +93,26 @@ export class AgentQueues {
     return found;
   }
 
-  async #make(scope: TenantScope, agentId: AgentId): Promise<'ready' | 'creating'> {
+  async #make(scope: TenantScope, agentId: AgentId, isListenedAt: boolean): Promise<'ready' | 'creating'> {
     await this.look(scope, agentId);
     for (const end = now() + patienceMs; now() < end; ) {
       await wait(lookEveryMs);
-      if (await this.#ready(scope, agentId)) return 'ready';
+      if (await this.#ready(scope, agentId, isListenedAt)) return 'ready';
     }
     return 'creating';
   }
 
-  async #ready(scope: TenantScope, agentId: AgentId): Promise<QueueRecord | undefined> {
+  async #ready(scope: TenantScope, agentId: AgentId, isListenedAt: boolean): Promise<QueueRecord | undefined> {
     const record = (await this.#services.store.of(scope).read(QueueRecords, agentId))?.body;
-    return record && isReady(record) ? record : undefined;
+    return record && isReady(record, isListenedAt) ? record : undefined;
   }
 
   /** A token to listen at the agent's own queue, and at no other. */
   async listenToken(scope: TenantScope, agentId: AgentId): Promise<ListenToken | Problem> {
     const { vault, bus } = this.#services;
-    if ((await this.request(scope, agentId)) === 'creating') return new Problem('queue_not_ready', { headers: { 'Retry-After': '1' } });
-    const key = await vault.readSecret(scope, 'msg', listenSecret(agentId), (await this.#ready(scope, agentId))?.listenKey);
+    if ((await this.request(scope, agentId, true)) === 'creating')
+      return new Problem('queue_not_ready', { headers: { 'Retry-After': '1' } });
+    const key = await vault.readSecret(scope, 'msg', listenSecret(agentId), (await this.#ready(scope, agentId, true))?.listenKey);
     if (key === undefined) throw new Error('the queue is ready and its rule has no key');
     const queue = queueName(scope.tenantId, { agent: agentId });
     const expiresAt = Math.floor((now() + tokenMs) / 1_000) * 1_000;

@@ -90,6 +90,8 @@ export class MessageHandling {
 
   /** Also to an agent whose lease has ended: the message was accepted while it ran, and its endpoint is all that is needed. */
   async #handOver(scope: TenantScope, envelope: Envelope, reach: Reach, delivery: Delivery): Promise<Verdict> {
+    if (reach.delivery === 'pull' && (await this.#isPushedTo(scope, reach, delivery)))
+      return { kind: 'retry', afterMs: knownMs, counts: false };
     if (reach.delivery === 'pull') return this.#passOn(scope, envelope, reach, delivery);
     if (reach.endpoint === undefined) return { kind: 'dead-letter', reason: 'endpoint_gone', description: 'the agent has no endpoint' };
     const startedAt = now();
@@ -102,6 +104,11 @@ export class MessageHandling {
       });
     }
     return verdict;
+  }
+
+  /** An agent that came to be pushed to a moment ago: passed on to its own queue, a message that is there already would be a replay. */
+  async #isPushedTo(scope: TenantScope, { agentId }: Reach, { queue }: Delivery): Promise<boolean> {
+    return typeof queue === 'object' && (await this.#services.registry.find(scope, agentId))?.agent.delivery === 'push';
   }
 
   /** The address of a large payload is good for minutes, and this may be a late try. */

@@ -10,6 +10,7 @@ import { AgentId } from '../scope/ids.ts';
 import type { TenantScope } from '../scope/scope.ts';
 import type { TenantStore } from '../storage/tenant-store.ts';
 import type { Envelope } from './envelope.ts';
+import { tellOnce, toldKind, toldName } from './tell-once.ts';
 import { UsageReported, UsageReports } from './usage-reports.ts';
 import type { Verdict } from './verdict.ts';
 
@@ -21,6 +22,9 @@ const Progress = z.strictObject({
   /** A share of the whole from 0 to 1, or where it stands in a few words. */
   progress: z.union([z.number().min(0).max(1), z.string().min(1).max(256)]),
 });
+
+type Progress = z.infer<typeof Progress>;
+const ToldProgress = toldKind('task-progress', 'task-progress');
 
 interface Services {
   readonly store: TenantStore;
@@ -50,16 +54,21 @@ export class Orchestrator {
       case 'usage.reported':
         return withPayload(UsageReported, envelope, (reports) => this.#usage.take(scope, cause, envelope, reports));
       case 'task.progress':
-        return withPayload(Progress, envelope, ({ taskId, progress }) =>
-          this.#services.ledger.append(scope, cause, {
-            action: 'task.progressed',
-            entity: { type: 'task', id: taskId },
-            new: { agentId: envelope.agentId, messageId: envelope.messageId, progress },
-          }),
-        );
+        return withPayload(Progress, envelope, (progress) => this.#progress(scope, cause, envelope, progress));
       default:
         return undefined;
     }
+  }
+
+  async #progress(scope: TenantScope, cause: Cause, { agentId, messageId }: Envelope, { taskId, progress }: Progress): Promise<void> {
+    const { store, ledger } = this.#services;
+    await tellOnce(store.of(scope), ToldProgress, toldName(agentId, messageId), messageId, () =>
+      ledger.append(scope, cause, {
+        action: 'task.progressed',
+        entity: { type: 'task', id: taskId },
+        new: { agentId, messageId, progress },
+      }),
+    );
   }
 
   /** An agent that is not registered any more has no lease, and a sign of life that was under way for longer than a lease is none: both come to nothing. */

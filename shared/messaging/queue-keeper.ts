@@ -25,6 +25,8 @@ const seldomMs = 60 * 60_000;
 export interface Wishes {
   /** Whether an agent is registered that has this queue. */
   readonly isWanted: () => Promise<boolean>;
+  /** Whether that agent listens at it, and is not pushed to. */
+  readonly isListenedAt: () => Promise<boolean>;
   /** A suspended tenant's queues are closed altogether. */
   readonly isSuspended: () => Promise<boolean>;
 }
@@ -68,7 +70,7 @@ export class QueueKeeper {
     const partition = this.#services.store.of(scope);
     const stored = await partition.read(QueueRecords, agentId);
     const wanted = await wishes.isWanted();
-    if (wanted ? stored && isReady(stored.body) : !stored || isLookedAtLater(stored.body)) return;
+    if (wanted ? stored && isReady(stored.body, await wishes.isListenedAt()) : !stored || isLookedAtLater(stored.body)) return;
 
     const hold = { by: newId(), until: iso(now() + holdMs) };
     if (stored?.body.hold && Date.parse(stored.body.hold.until) > now())
@@ -96,16 +98,22 @@ export class QueueKeeper {
 
   /** The record says that the queue is ready when it is, not before. */
   async #open(work: Work): Promise<void> {
-    const { busAdministration, vault } = this.#services;
-    const { scope, agentId, queue } = work;
-    const { key, status } = await busAdministration.ensureAgentQueue(scope, queue);
-    const known = work.stored.body.listenKey;
-    const isKnown = known !== undefined && (await vault.readSecret(scope, 'msg', listenSecret(agentId), known)) === key;
-    const listenKey = isKnown ? known : await vault.writeSecret(scope, 'msg', listenSecret(agentId), key);
+    const { busAdministration } = this.#services;
+    const { scope, queue, wishes } = work;
+    const { key, status } = await busAdministration.ensureAgentQueue(scope, queue, await wishes.isListenedAt());
+    const listenKey = key && (await this.#keep(work, key));
     const wanted = (await work.wishes.isSuspended()) ? 'Disabled' : 'Active';
     if (status !== wanted) await busAdministration.setStatus(scope, queue, wanted);
     await this.#write(work, { readyAt: work.stored.body.readyAt ?? iso(), closedAt: undefined, lookAt: undefined, listenKey });
     await this.#heedSuspension(work);
+  }
+
+  /** Where the listen key is kept. */
+  async #keep({ scope, agentId, stored }: Work, key: string): Promise<string> {
+    const { vault } = this.#services;
+    const known = stored.body.listenKey;
+    const isKnown = known !== undefined && (await vault.readSecret(scope, 'msg', listenSecret(agentId), known)) === key;
+    return isKnown ? known : vault.writeSecret(scope, 'msg', listenSecret(agentId), key);
   }
 
   async #close(work: Work): Promise<void> {

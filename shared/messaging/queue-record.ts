@@ -19,8 +19,9 @@ export type QueueRecord = z.infer<typeof QueueRecord>;
 
 export const QueueRecords: DocumentKind<QueueRecord> = { container: 'control', type: 'queue', schema: QueueRecord };
 
-export function isReady({ readyAt, closedAt }: QueueRecord): boolean {
-  return readyAt !== undefined && closedAt === undefined;
+/** `isListenedAt`: for an agent that listens, a queue that was made for one that is pushed to is not ready yet. */
+export function isReady({ readyAt, closedAt, listenKey }: QueueRecord, isListenedAt: boolean): boolean {
+  return readyAt !== undefined && closedAt === undefined && !(isListenedAt && listenKey === undefined);
 }
 
 /** What the listen key of an agent's queue is called (kind `msg`). Agent ids hold no `--`, so this is no other secret's name. */

@@ -3,8 +3,8 @@ import * as z from 'zod';
 import type { Cause } from '../ledger/event.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { TenantScope } from '../scope/scope.ts';
-import { create, type DocumentKind, put } from '../storage/documents.ts';
 import type { TenantStore } from '../storage/tenant-store.ts';
+import { tellOnce, toldKind } from './tell-once.ts';
 
 /** A report of usage as `POST /api/usage` takes it (api.md, Quota); names of events go into names of documents. */
 const UsageReport = z.strictObject({
@@ -21,15 +21,7 @@ export const UsageReported = z
   .union([UsageReport.transform((report) => [report]), z.array(UsageReport).min(1).max(100)])
   .refine((reports) => new Set(reports.map(({ eventId }) => eventId)).size === reports.length, 'one eventId comes twice');
 
-const Taken = z.strictObject({ messageId: z.string(), told: z.boolean() });
-const TakenReports: DocumentKind<z.infer<typeof Taken>> = {
-  container: 'work',
-  bucket: 'usage-reports',
-  type: 'usage-report',
-  schema: Taken,
-};
-/** Twice as long as a message may be underway. */
-const ttlSeconds = 48 * 3_600;
+const TakenReports = toldKind('usage-reports', 'usage-report');
 
 /** Who reports, and by which message. */
 interface Reporter {
@@ -55,27 +47,21 @@ export class UsageReports {
   }
 
   async #take(scope: TenantScope, cause: Cause, { agentId, messageId }: Reporter, report: UsageReport): Promise<void> {
-    const partition = this.#store.of(scope);
-    // Ids of events are each agent's own: none can keep another's report from being told.
-    const name = `${agentId}:${report.eventId}`;
-    if (!(await partition.commit([create(TakenReports, name, { messageId, told: false }, ttlSeconds)])).done) {
-      const taken = await partition.read(TakenReports, name);
-      // Another message took it, and is not settled before it has told.
-      if (taken && (taken.body.told || taken.body.messageId !== messageId)) return;
-    }
     const { eventId, meter, amount, model, at, taskId } = report;
-    await this.#ledger.append(scope, cause, {
-      action: 'usage.reported',
-      entity: { type: 'agent', id: agentId },
-      new: {
-        eventId,
-        messageId,
-        ...(model !== undefined && { model }),
-        ...(at !== undefined && { at }),
-        ...(taskId !== undefined && { taskId }),
-      },
-      meters: { [meter]: amount },
-    });
-    await partition.commit([put(TakenReports, name, { messageId, told: true }, ttlSeconds)]);
+    // Ids of events are each agent's own: none can keep another's report from being told.
+    await tellOnce(this.#store.of(scope), TakenReports, `${agentId}:${eventId}`, messageId, () =>
+      this.#ledger.append(scope, cause, {
+        action: 'usage.reported',
+        entity: { type: 'agent', id: agentId },
+        new: {
+          eventId,
+          messageId,
+          ...(model !== undefined && { model }),
+          ...(at !== undefined && { at }),
+          ...(taskId !== undefined && { taskId }),
+        },
+        meters: { [meter]: amount },
+      }),
+    );
   }
 }

@@ -6,6 +6,7 @@ import type { Cause, EventDraft } from '../ledger/event.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import { image } from '../ledger/redact.ts';
 import type { AgentQueues } from '../messaging/agent-queues.ts';
+import type { Doorbell } from '../messaging/dispatch/doorbell.ts';
 import { limitOf } from '../quota/tiers.ts';
 import type { AgentId } from '../scope/ids.ts';
 import type { TenantScope } from '../scope/scope.ts';
@@ -83,6 +84,7 @@ interface Services {
   readonly queues: AgentQueues;
   readonly records: TenantRecords;
   readonly health: HealthChain;
+  readonly doorbell: Pick<Doorbell, 'takeOver'>;
 }
 
 export class Registry {
@@ -96,7 +98,7 @@ export class Registry {
 
   /** Registers an agent or renews it, and waits a little for its queue. Over `maxAgents` nothing is written. */
   async register(scope: TenantScope, cause: Cause, agentId: AgentId, registration: Registration): Promise<Registered | Problem> {
-    const { records, queues, health } = this.#services;
+    const { records, queues, health, doorbell } = this.#services;
     const tenant = await records.of(scope);
     if (!tenant) return new Problem('not_found');
     const limit = limitOf(tenant.tier, tenant.quotas, 'maxAgents');
@@ -106,12 +108,14 @@ export class Registry {
       written = await this.#write(scope, cause, agentId, registration, limit);
     }
     if (written instanceof Problem) return written;
-    const { agent, isNew, seq, leavesQueue } = written;
+    const { agent, isNew, seq, leavesQueue, wasPull } = written;
     this.#indexes.changed(scope, agentId, agent, seq);
     if (leavesQueue) await queues.letGo(scope, agentId);
     if (agent.healthCheckUrl !== undefined) await health.begin(scope, agentId);
     const queue = queueOf(agent);
-    const state = typeof queue === 'string' ? ('ready' as const) : await queues.request(scope, agentId);
+    const state = typeof queue === 'string' ? ('ready' as const) : await queues.request(scope, agentId, agent.delivery === 'pull');
+    // What waits there waits for nobody else now.
+    if (wasPull && agent.delivery === 'push' && typeof queue !== 'string') await doorbell.takeOver(scope.tenantId, { agent: agentId });
     return { isNew, view: viewOf(agent), queue: { name: queueName(scope.tenantId, queue), state } };
   }
 
@@ -122,7 +126,7 @@ export class Registry {
     agentId: AgentId,
     registration: Registration,
     limit: number,
-  ): Promise<{ agent: Agent; isNew: boolean; seq: number; leavesQueue: boolean } | Problem> {
+  ): Promise<{ agent: Agent; isNew: boolean; seq: number; leavesQueue: boolean; wasPull: boolean } | Problem> {
     return this.#services.ledger.commit(scope, cause, async (partition) => {
       const [present, revision] = await Promise.all([partition.read(Agents, agentId), countedRevision(partition)]);
       if (!present && revision.agents >= limit) return overQuota(limit);
@@ -140,7 +144,13 @@ export class Registry {
           entity: { type: 'agent', id: agentId },
           new: image(AuditedAgent, agent),
         },
-        result: { agent, isNew: !present, seq, leavesQueue: present !== undefined && hasOwnQueue(present.body) && !hasOwnQueue(agent) },
+        result: {
+          agent,
+          isNew: !present,
+          seq,
+          leavesQueue: present !== undefined && hasOwnQueue(present.body) && !hasOwnQueue(agent),
+          wasPull: present?.body.delivery === 'pull',
+        },
       };
     });
   }

@@ -18,7 +18,7 @@ interface Services extends ProvisioningServices, ErasingServices {
   readonly tenantRecords: TenantRecords;
   readonly queues: AgentQueues;
   readonly queueKeeper: QueueKeeper;
-  readonly dispatchSweep: DispatchSweep;
+  readonly dispatchSweep: Pick<DispatchSweep, 'seeTo'>;
 }
 
 /** Queues set at once: 5,000 agents take about a minute at 20 ms a request. */
@@ -68,6 +68,8 @@ async function setQueues(services: Services, scope: TenantScope, cause: Cause): 
           .map(({ queue, closing }) => busAdministration.setStatus(scope, queue, closing ? closed[wanted] : wanted)),
       );
 
+    // Before it is recorded: what fails here is seen to when the message comes again. A suspension that was undone meanwhile has recorded nothing.
+    if (wanted === 'Active' && (stored.body.queueStatus !== wanted || count > 0)) await services.dispatchSweep.seeTo(scope.tenantId);
     const recorded = await ledger.commit(scope, cause, async (partition) => {
       const present = changeable(await partition.read(Tenants, tenantRecord));
       if (present instanceof Problem) return present;
@@ -80,7 +82,6 @@ async function setQueues(services: Services, scope: TenantScope, cause: Cause): 
       };
     });
     if (recorded instanceof Problem && recorded.code === 'precondition_failed') continue;
-    if (wanted === 'Active' && !(recorded instanceof Problem)) await services.dispatchSweep.seeTo(scope.tenantId);
     return;
   }
   throw new Error('the tenant changes faster than its queues');
@@ -90,11 +91,13 @@ async function setQueues(services: Services, scope: TenantScope, cause: Cause): 
 export async function settleAgentQueue(services: Services, scope: TenantScope, agentId: AgentId): Promise<void> {
   const { tenantRecords, queueKeeper, store } = services;
   if (changeable(await tenantRecords.read(scope)) instanceof Problem) return;
+  const agent = async () => (await store.of(scope).read(Agents, agentId))?.body;
   await queueKeeper.settle(scope, agentId, {
     isWanted: async () => {
-      const stored = await store.of(scope).read(Agents, agentId);
-      return stored !== undefined && typeof queueOf(stored.body) === 'object';
+      const present = await agent();
+      return present !== undefined && typeof queueOf(present) === 'object';
     },
+    isListenedAt: async () => (await agent())?.delivery === 'pull',
     isSuspended: async () => (await tenantRecords.read(scope))?.body.status === 'suspended',
   });
 }

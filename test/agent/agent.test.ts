@@ -75,6 +75,9 @@ async function deadLetters(count: number): Promise<Map<unknown, string | undefin
   for (const end = Date.now() + 10_000; reasons.size < count && Date.now() < end; ) {
     for (const message of await receiver.receiveMessages(count, { maxWaitTimeInMs: 1_000 })) {
       await receiver.completeMessage(message);
+      // Its agent notes on it what the broker may overwrite.
+      expect(message.applicationProperties).toMatchObject({ FlowGridReason: message.deadLetterReason });
+      expect(message.applicationProperties?.['FlowGridDeliveries']).toBeGreaterThan(0);
       reasons.set(message.body?.payload?.title ?? message.body, message.deadLetterReason);
     }
   }

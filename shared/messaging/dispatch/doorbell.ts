@@ -59,6 +59,12 @@ export class Doorbell {
     await this.ring(tenantId, queue);
   }
 
+  /** For a queue that somebody else drained until now: what waits there is looked at, at the latest by the sweep. Throws a DependencyError. */
+  async takeOver(tenantId: TenantId, queue: DrainedQueue): Promise<void> {
+    await this.#services.activeQueues.enter(tenantId, queue);
+    await this.ring(tenantId, queue);
+  }
+
   /** Has somebody look at what lies in the queue by now. */
   async ring(tenantId: TenantId, queue: DrainedQueue): Promise<void> {
     try {

@@ -1,6 +1,7 @@
 // The sweep: what a crash has left lying is found here. It looks at queues that were used lately, and at no others.
 import type { Bus } from '../../bus/bus.ts';
 import type { ReceivedMessage } from '../../bus/queue-reader.ts';
+import { hasCode } from '../../bus/transient.ts';
 import { now } from '../../clock/clock.ts';
 import { DependencyError } from '../../errors/problem.ts';
 import type { TenantId } from '../../scope/ids.ts';
@@ -39,10 +40,15 @@ export class DispatchSweep {
     this.#ground = groundOf(services);
   }
 
-  /** For a tenant that has just been opened again: whatever was called for meanwhile came to nothing. */
+  /** For a tenant that has just been opened again: whatever was called for meanwhile came to nothing. Throws a DependencyError; safe to repeat. */
   async seeTo(tenantId: TenantId): Promise<void> {
     for (const each of await this.#services.activeQueues.ofTenant(tenantId)) {
-      if ((await this.#look(each, 0)) === 'messages') await this.#services.doorbell.ring(tenantId, each.queue);
+      try {
+        if ((await this.#look(each, 0)) === 'messages') await this.#services.doorbell.ring(tenantId, each.queue);
+      } catch (error) {
+        // An agent's own queue may have gone since it was used.
+        if (!(error instanceof DependencyError && hasCode(error.cause, 'MessagingEntityNotFound'))) throw error;
+      }
     }
   }
 

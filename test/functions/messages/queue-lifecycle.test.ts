@@ -5,6 +5,7 @@ import { administration } from '../../conformance/service-bus/target.ts';
 import { cardOf, newTenant, type TestTenant, until } from '../../flowgrid.ts';
 import { Asker, problemOf } from '../asker.ts';
 import { comeAndGo } from './come-and-go.ts';
+import { Endpoint } from './endpoint.ts';
 import { openMailbox, take } from './mailbox.ts';
 
 const local = inject('local');
@@ -82,6 +83,27 @@ test('an agent that is pushed to from now on leaves its queue', async () => {
   await until('the queue is gone', () => isGone(agent.queue), 15_000);
   expect((await register('turns-push', agent.asker)).body.queue.state).toBe('ready');
   expect(await isGone(agent.queue)).toBe(false);
+});
+
+test('an agent that is pushed to from now on, out of a queue of its own, is handed what waits there', async () => {
+  await using endpoint = await Endpoint.open();
+  const agent = await openMailbox(owner, tenant.id, 'turns-push-dedicated');
+  const { body } = await send('turns-push-dedicated', 'waits');
+  await register('turns-push-dedicated', agent.asker, { delivery: 'push', dedicatedQueue: true, endpoint: `${endpoint.base}/hook` });
+  await until('it is handed over', async () => endpoint.at('/hook').length > 0, 15_000);
+  expect(endpoint.at('/hook').map((each) => each.body['messageId'])).toEqual([body.messageId]);
+});
+
+test('the queue of an agent that is pushed to lets nobody listen, until the agent does', async () => {
+  const rulesOf = async (queue: string) => ((await admin.getQueue(queue)).authorizationRules ?? []).map(({ keyName }) => keyName);
+  await register('turns-pull', owner, { delivery: 'push', dedicatedQueue: true, endpoint: 'https://agents.example/hook' });
+  const queue = `${tenant.id}-turns_pull`;
+  await until('it is made', async () => (await admin.queueExists(queue)) && (await statusOf(queue)) === 'Active');
+  expect(await rulesOf(queue)).toEqual([]);
+  const agent = await openMailbox(owner, tenant.id, 'turns-pull');
+  expect(await rulesOf(queue)).toEqual(['listen']);
+  const { body } = await send('turns-pull', 1);
+  expect((await take(await agent.token(), 1)).map(({ messageId }) => messageId)).toEqual([body.messageId]);
 });
 
 test('while agents come and go on two hosts, every message that was accepted is there in the end', async () => {
