@@ -26,8 +26,8 @@ export interface Shares {
   readonly quantum: number;
 }
 
-/** Slots: up to 8, or a multiple of 8, up to 32. A turn costs as much as some fifteen messages with nothing to do. */
-export const usual: Shares = { slots: { standard: 2, premium: 8, enterprise: 32 }, quantum: 32 };
+/** Slots: up to 8, or a multiple of 8, up to 32. A turn costs as much as some ten messages with nothing to do. */
+export const usual: Shares = { slots: { standard: 2, premium: 8, enterprise: 32 }, quantum: 48 };
 
 export class Dispatcher {
   readonly #services: Services;
