@@ -23,10 +23,12 @@ beforeAll(async () => {
   platform = new Asker(local.api, local.platformKey);
   await owner.post('/api/registry/agents/known/register', { card: cardOf('known'), ttlSeconds: 600 });
   const begun = Promise.withResolvers<void>();
-  checked = changesNothing(owner, tenant.id, () => {
+  const work = () => {
     begun.resolve();
     return done.promise;
-  });
+  };
+  // A registration that fails is an event; the first of a minute are told one by one.
+  checked = changesNothing(owner, tenant.id, work, Array(10).fill('registration_failed invalid_json'));
   await begun.promise;
 });
 

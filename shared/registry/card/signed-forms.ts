@@ -20,14 +20,7 @@ const of = (message: Message, keep = false): Field => ({ keep, message });
 const mapOf = (message: Message): Field => ({ keep: false, message, map: true });
 
 const requirements = of({ schemes: mapOf({ list: plain }) });
-const flow: Message = {
-  authorizationUrl: kept,
-  deviceAuthorizationUrl: kept,
-  tokenUrl: kept,
-  refreshUrl: plain,
-  scopes: kept,
-  pkceRequired: plain,
-};
+const flow: Message = { tokenUrl: kept, refreshUrl: plain, scopes: kept };
 /** The deprecated ones have no required members. */
 const oldFlow: Message = { authorizationUrl: plain, tokenUrl: plain, refreshUrl: plain, scopes: plain };
 
@@ -56,11 +49,11 @@ const agentCard: Message = {
         description: plain,
         flows: of(
           {
-            authorizationCode: of(flow, true),
+            authorizationCode: of({ ...flow, authorizationUrl: kept, pkceRequired: plain }, true),
             clientCredentials: of(flow, true),
             implicit: of(oldFlow, true),
             password: of(oldFlow, true),
-            deviceCode: of(flow, true),
+            deviceCode: of({ ...flow, deviceAuthorizationUrl: kept }, true),
           },
           true,
         ),

@@ -24,6 +24,12 @@ describe('the texts a signature may be over', () => {
     );
   });
 
+  it('know of each OAuth flow what belongs to it', () => {
+    const deviceCode = { deviceAuthorizationUrl: 'a', tokenUrl: 'a', scopes: { plan: 'x' }, pkceRequired: true };
+    const card = { ...cardV10, securitySchemes: { own: { oauth2SecurityScheme: { flows: { deviceCode } } } } };
+    expect(forms(card)).toContain(canonicalizeAgentCard(card as unknown as AgentCard));
+  });
+
   it('keep what is required and drop what has its default, as in A2A 1.0, 8.4.1', () => {
     const capabilities = { streaming: false, pushNotifications: false, extensions: [] };
     const [skill] = cardV10.skills;
