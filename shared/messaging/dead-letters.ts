@@ -18,7 +18,7 @@ import type { Doorbell } from './dispatch/doorbell.ts';
 import { type Envelope, verifyEnvelope } from './envelope.ts';
 import { sendMessage } from './send.ts';
 import type { SigningKeys } from './signing-keys.ts';
-import { type DeadLetterReason, deadLetterReasons } from './verdict.ts';
+import { deadLetterReasons, isUnverified } from './verdict.ts';
 
 /** What is not an envelope has no sender, recipient or type; it is shown as far as it can be read. */
 export const DeadLetter = z
@@ -56,17 +56,6 @@ export interface Replayer {
   readonly bearer: () => Promise<Bearer | undefined>;
 }
 
-/** Whoever dead-lettered for one of these does not know who wrote the message. */
-const unverified: readonly DeadLetterReason[] = [
-  'envelope_invalid',
-  'tenant_mismatch',
-  'recipient_mismatch',
-  'key_unknown',
-  'signature_missing',
-  'signature_invalid',
-  'replayed',
-  'too_large',
-];
 const maxShown = 512;
 
 export class DeadLetters {
@@ -143,7 +132,7 @@ export class DeadLetters {
   /** The first whose signature holds, whatever its age: it was read too late, which is no fault of its sender. */
   async #genuine(scope: TenantScope, letters: readonly Letter[]): Promise<{ letter: Letter; envelope: Envelope } | undefined> {
     for (const letter of letters) {
-      if (unverified.includes(reasonOf(letter.message).reason)) continue;
+      if (isUnverified(reasonOf(letter.message).reason)) continue;
       const { to = '', timestamp = '' } = Addressed.safeParse(letter.message.body).data ?? {};
       const keys = await this.#services.signingKeys.inForce(scope, to);
       const expectation = { tenantId: scope.tenantId, recipient: to, keys, now: Date.parse(timestamp) };

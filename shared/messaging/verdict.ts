@@ -2,8 +2,8 @@
 import type { TenantQueue } from '../bus/queue-names.ts';
 import type { Bearer } from '../identity/passport.ts';
 
-/** api.md, Messages. The first eight are verdicts of the verification, and such a message is never sent again. */
-export const deadLetterReasons = [
+/** Verdicts of the verification: nobody can say who wrote such a message, so it is never sent again. */
+const unverified = [
   'envelope_invalid',
   'tenant_mismatch',
   'recipient_mismatch',
@@ -12,13 +12,16 @@ export const deadLetterReasons = [
   'signature_invalid',
   'replayed',
   'too_large',
-  'expired',
-  'no_handler',
-  'handler_failed',
-  'delivery_exhausted',
-  'endpoint_gone',
 ] as const;
+
+/** api.md, Messages. */
+export const deadLetterReasons = [...unverified, 'expired', 'no_handler', 'handler_failed', 'delivery_exhausted', 'endpoint_gone'] as const;
 export type DeadLetterReason = (typeof deadLetterReasons)[number];
+
+/** Whether whoever dead-lettered for this could not say who wrote the message. */
+export function isUnverified(reason: DeadLetterReason): boolean {
+  return unverified.some((each) => each === reason);
+}
 
 export type Verdict =
   | { readonly kind: 'complete' }
